@@ -1,0 +1,49 @@
+#pragma once
+
+#include "base/types.h"
+
+/// The element-wise loops and reductions that parts share. Outputs may be the same array as an
+/// input, never a shifted one. Reductions run in a fixed order of lanes, which depends neither on
+/// the address nor on the number of threads, and accumulate in double.
+namespace schattor::kernels {
+
+/// Largest |x_i|, or infinity or NaN if any entry is not finite.
+double maxAbs(Index n, const float* x);
+double maxAbs(Index n, const double* x);
+
+/// Number of entries that are NaN or infinite.
+Index countNonFinite(Index n, const float* x);
+Index countNonFinite(Index n, const double* x);
+
+double dot(Index n, const float* x, const float* y);
+double dot(Index n, const double* x, const double* y);
+
+/// sum_i x_i^2, unscaled: the caller scales by a power of two first.
+inline double sumOfSquares(Index n, const float* x) { return dot(n, x, x); }
+inline double sumOfSquares(Index n, const double* x) { return dot(n, x, x); }
+
+/// out = a x
+void scale(Index n, double a, const float* x, float* out);
+void scale(Index n, double a, const double* x, double* out);
+
+/// out = 2^e x, exact but for underflow
+void scaleByPowerOfTwo(Index n, int e, const float* x, float* out);
+void scaleByPowerOfTwo(Index n, int e, const double* x, double* out);
+
+/// out = a x + b y
+void combine(Index n, double a, const float* x, double b, const float* y, float* out);
+void combine(Index n, double a, const double* x, double b, const double* y, double* out);
+
+/// v = b v + (1 - b) g^2
+void averageSquares(Index n, double b, const float* g, float* v);
+void averageSquares(Index n, double b, const double* g, double* v);
+
+/// out = a m / (sqrt(c v) + eps); 0 where the denominator is 0
+void divideByRoot(Index n, double a, const float* m, double c, const float* v, double eps, float* out);
+void divideByRoot(Index n, double a, const double* m, double c, const double* v, double eps, double* out);
+
+/// w = f w + a d, entry by entry, with f = keep where w and d differ in sign, else 1
+void cautiousDecay(Index n, double keep, double a, const float* d, float* w);
+void cautiousDecay(Index n, double keep, double a, const double* d, double* w);
+
+}  // namespace schattor::kernels

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/context.h"
+
+namespace schattor {
+
+/// A state array that a part keeps for each block: as large as the block unless `shape` says otherwise.
+struct StateSlot {
+    std::string name;
+    Shape shape;
+};
+
+/// A step of the pipeline. Parts are immutable and hold no state of their own: the plan owns one
+/// set of state arrays per block and part and hands it over in the Context, so one part serves any
+/// number of blocks.
+class Part {
+public:
+    virtual ~Part() = default;
+    virtual std::vector<StateSlot> state(Shape) const { return {}; }
+    /// Arena bytes that the part takes while it works on one block.
+    virtual std::size_t scratch(Shape, Dtype) const { return 0; }
+};
+
+}  // namespace schattor

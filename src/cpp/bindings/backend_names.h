@@ -1,0 +1,23 @@
+#pragma once
+
+#include "geometry/geometry.h"
+
+namespace schattor {
+
+inline const char* backendName(Backend backend) {
+    switch (backend) {
+        case Backend::none:
+            return "none";
+        case Backend::frobenius:
+            return "frobenius";
+        case Backend::entrywise:
+            return "entrywise";
+        case Backend::svd:
+            return "svd";
+        case Backend::newtonSchulz:
+            return "newton_schulz";
+    }
+    return "none";
+}
+
+}  // namespace schattor

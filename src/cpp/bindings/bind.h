@@ -1,0 +1,15 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace schattor {
+
+// One function per concept; module.cpp calls them in this order.
+void bindLinalg(pybind11::module_&);
+void bindParts(pybind11::module_&);
+void bindGeometry(pybind11::module_&);
+void bindCoupler(pybind11::module_&);
+void bindEstimator(pybind11::module_&);
+void bindPlan(pybind11::module_&);
+
+}  // namespace schattor

@@ -1,0 +1,85 @@
+#include <pybind11/stl.h>
+
+#include "bindings/arrays.h"
+#include "bindings/backend_names.h"
+#include "bindings/bind.h"
+#include "geometry/lp.h"
+#include "geometry/schatten.h"
+
+namespace py = pybind11;
+
+namespace schattor {
+namespace {
+
+std::shared_ptr<Schatten> makeSchatten(Value p, const std::string& route, const std::string& coefficients,
+                                       int steps, double rcond) {
+    if (route == "newton_schulz")
+        return std::make_shared<Schatten>(p, Schatten::Route::newtonSchulz,
+                                          makeIteration(coefficients, steps), rcond);
+    const auto kind = route == "svd" ? Schatten::Route::svd : Schatten::Route::automatic;
+    return std::make_shared<Schatten>(p, kind, std::nullopt, rcond);
+}
+
+/// Outside of steps: no schedules, an arena for this one call.
+template <class T>
+class Call {
+public:
+    Call(const Geometry& geometry, Shape shape) : arena_(geometry.scratch(shape, dtypeOf<T>)) {}
+    OracleContext context(bool measure = false) { return {{}, &arena_, measure}; }
+
+private:
+    Arena arena_;
+};
+
+template <class T>
+py::tuple oracle(const Geometry& geometry, const Array<T>& array, Index rows, Index cols, bool regularized,
+                 bool measure, Array<T> out) {
+    const Shape shape{rows, cols};
+    const T* g = input(array);
+    T* d = output(out);
+    geometry.check(shape);
+    requireFinite(shape.size(), g);
+    OracleResult r;
+    {
+        const py::gil_scoped_release nogil;
+        Call<T> call(geometry, shape);
+        r = geometry.ball(call.context(measure), shape, g, d);
+        const double factor = regularized ? r.regularizedScale : r.ballScale;
+        if (factor != 1.0 && r.backend != Backend::none && std::isfinite(factor))
+            kernels::scale(shape.size(), factor, d, d);
+    }
+    return py::make_tuple(r.dualNorm.in(dtypeOf<T>), backendName(r.backend), r.residual, r.fallbacks,
+                          r.approximate, r.operatorNorm);
+}
+
+template <class T, bool dual>
+double norm(const Geometry& geometry, const Array<T>& array, Index rows, Index cols) {
+    const Shape shape{rows, cols};
+    const T* x = input(array);
+    geometry.check(shape);
+    requireFinite(shape.size(), x);
+    const py::gil_scoped_release nogil;
+    Call<T> call(geometry, shape);
+    return (dual ? geometry.dualNorm(call.context(), shape, x) : geometry.norm(call.context(), shape, x))
+        .in(dtypeOf<T>);
+}
+
+template <class T, class Class>
+void defineCalls(Class& c) {
+    c.def("oracle", &oracle<T>, py::arg("g").noconvert(), py::arg("rows"), py::arg("cols"),
+          py::arg("regularized"), py::arg("measure"), py::arg("out").noconvert());
+    c.def("norm", &norm<T, false>, py::arg("x").noconvert(), py::arg("rows"), py::arg("cols"));
+    c.def("dual_norm", &norm<T, true>, py::arg("g").noconvert(), py::arg("rows"), py::arg("cols"));
+}
+
+}  // namespace
+
+void bindGeometry(py::module_& m) {
+    py::class_<Geometry, std::shared_ptr<Geometry>> geometry(m, "Geometry");
+    defineCalls<float>(geometry);
+    defineCalls<double>(geometry);
+    py::class_<Schatten, Geometry, std::shared_ptr<Schatten>>(m, "Schatten").def(py::init(&makeSchatten));
+    py::class_<Lp, Geometry, std::shared_ptr<Lp>>(m, "Lp").def(py::init<Value>());
+}
+
+}  // namespace schattor

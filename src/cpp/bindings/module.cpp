@@ -1,0 +1,17 @@
+#include "base/blas_threads.h"
+#include "bindings/bind.h"
+
+namespace py = pybind11;
+
+PYBIND11_MODULE(_core, m) {
+    m.attr("version") = SCHATTOR_VERSION;
+    m.attr("blas_built_with") = SCHATTOR_BLAS_NAME;
+    m.def("blas_threads", &schattor::blasThreads);
+    m.def("blas_description", &schattor::blasDescription);
+    schattor::bindLinalg(m);
+    schattor::bindParts(m);
+    schattor::bindGeometry(m);
+    schattor::bindCoupler(m);
+    schattor::bindEstimator(m);
+    schattor::bindPlan(m);
+}

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "estimator/estimator.h"
+
+namespace schattor {
+
+/// M <- b M + (1 - b) G, with b = momentum = 1 - theta (theory: section 3).
+/// first: M_0 = G_0. zero: the buffer starts at zero. debiased: as zero, and the estimate is divided by 1 -
+/// b^t. Nesterov: (1 - b) G + b M; debiased (1 - b) G / (1 - b^t) + b M / (1 - b^(t+1)), as NAdam and optax
+/// have it.
+enum class EmaInit { first, zero, debiased };
+
+class Ema final : public Estimator {
+public:
+    Ema(Value momentum, EmaInit init, bool nesterov)
+        : momentum_(momentum), init_(init), nesterov_(nesterov) {}
+
+    std::vector<StateSlot> state(Shape) const override;
+    const float* estimate(const Context<float>&, const float*, float*) const override;
+    const double* estimate(const Context<double>&, const double*, double*) const override;
+    double gain(std::span<const double>) const override { return roundingHeadroom; }
+
+private:
+    template <class T>
+    const T* run(const Context<T>&, const T* g, T* out) const;
+
+    Value momentum_;
+    EmaInit init_;
+    bool nesterov_;
+};
+
+}  // namespace schattor

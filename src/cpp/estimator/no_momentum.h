@@ -1,0 +1,14 @@
+#pragma once
+
+#include "estimator/estimator.h"
+
+namespace schattor {
+
+/// The gradient stands for itself (theta = 1).
+class NoMomentum final : public Estimator {
+public:
+    const float* estimate(const Context<float>&, const float* g, float*) const override { return g; }
+    const double* estimate(const Context<double>&, const double* g, double*) const override { return g; }
+};
+
+}  // namespace schattor

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <limits>
+
+#include "base/part.h"
+#include "base/scaled.h"
+
+namespace schattor {
+
+enum class Backend { none, frobenius, entrywise, svd, newtonSchulz };
+
+/// What an oracle returns beside the array d that it writes. The ball direction is ballScale * d
+/// and the regularization step regularizedScale * d: whoever applies the step multiplies by the
+/// learning rate anyway, so the oracle need not pass over the array twice.
+struct OracleResult {
+    Scaled dualNorm;
+    double ballScale = 1.0;
+    double regularizedScale = 0.0;
+    double frobenius = 0.0;  ///< ||d||_F
+    double residual = 0.0;
+    double operatorNorm = std::numeric_limits<double>::quiet_NaN();
+    Backend backend = Backend::none;
+    int fallbacks = 0;
+    bool approximate = false;
+};
+
+/// What an oracle reads of a step; also used outside of steps, where there are no schedules.
+struct OracleContext {
+    std::span<const double> slots;
+    Arena* arena = nullptr;
+    bool measureOperatorNorm = false;
+};
+
+/// A norm. The one hot call is ball(): given G, write the direction D of unit primal norm with
+/// <G, D> = -||G||_dual, and return the dual norm.
+class Geometry : public Part {
+public:
+    /// Inputs are finite. d may not alias g. Zero in, zero out.
+    virtual OracleResult ball(const OracleContext&, Shape, const float* g, float* d) const = 0;
+    virtual OracleResult ball(const OracleContext&, Shape, const double* g, double* d) const = 0;
+    virtual Scaled norm(const OracleContext&, Shape, const float* x) const = 0;
+    virtual Scaled norm(const OracleContext&, Shape, const double* x) const = 0;
+    virtual Scaled dualNorm(const OracleContext&, Shape, const float* g) const = 0;
+    virtual Scaled dualNorm(const OracleContext&, Shape, const double* g) const = 0;
+
+    /// A bound of ||G||_dual / max |g_ij| for this shape.
+    virtual double dualNormBound(Shape) const = 0;
+    /// Raises std::invalid_argument for a shape that the geometry cannot take.
+    virtual void check(Shape) const {}
+};
+
+}  // namespace schattor

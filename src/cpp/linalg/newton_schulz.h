@@ -1,0 +1,40 @@
+#pragma once
+
+#include "base/arena.h"
+#include "base/types.h"
+#include "linalg/coefficients.h"
+
+namespace schattor {
+
+/// A polynomial iteration: a coefficient set and the number of steps of it to take.
+struct Iteration {
+    const CoefficientSet* set = nullptr;
+    int steps = 0;
+
+    /// Fewer steps than the table has may end above one, whatever the set.
+    bool convergent() const { return set->convergent && steps >= static_cast<int>(set->steps.size()); }
+    const Triple& triple(int i) const {
+        const auto last = set->steps.size() - 1;
+        const auto wanted = static_cast<std::size_t>(i);
+        return set->steps[wanted < last ? wanted : last];
+    }
+};
+
+/// The iteration `name` with `steps` steps (0: the set's default). Raises std::invalid_argument.
+Iteration makeIteration(std::string_view name, int steps);
+
+/// x = composite polynomial of G / (normFactor ||G||_F) on the singular values, for a finite,
+/// non-zero G: an approximation of its polar factor. Returns ||I - X X'||_F / sqrt(k), taken on
+/// the smaller side, and the squared Frobenius norm of x.
+struct Orthogonalized {
+    double residual = 0.0;
+    double frobenius = 0.0;
+};
+template <class T>
+Orthogonalized newtonSchulz(Shape shape, const T* g, const Iteration& iteration, T* x, Arena& arena);
+
+/// Arena bytes that newtonSchulz takes.
+template <class T>
+std::size_t newtonSchulzScratch(Shape shape);
+
+}  // namespace schattor

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plan/pipeline.h"
+#include "plan/report.h"
+
+namespace schattor {
+
+/// Where a block's numbers go in one run of the plan.
+struct BlockIo {
+    const void* gradient = nullptr;  ///< null: the block is left untouched
+    void* target = nullptr;          ///< receives the new weights: the weights themselves or another array
+    double lr = 0.0;
+};
+
+/// What the check before a step found in one block.
+struct Magnitudes {
+    Refusal refusal;
+    double largest = 0.0;  ///< largest magnitude after the transforms
+    double norm = 0.0;     ///< where the step's length follows the gradient: a bound of the dual norm
+};
+
+/// One named block: its weights (borrowed), its pipeline and its state. All calls in the order
+/// check, direct, move; the first one touches nothing.
+class Block {
+public:
+    virtual ~Block() = default;
+
+    std::string name;
+    Shape shape;
+    Dtype dtype = Dtype::float64;
+    std::size_t group = 0;
+    std::int64_t count = 0;
+    Pipeline pipeline;
+    BlockReport report;
+
+    /// A state array as the outside sees it.
+    struct State {
+        std::string name;
+        Shape shape;
+        void* data;
+    };
+    virtual std::vector<State> state() = 0;
+    virtual const void* weights() const = 0;
+
+    /// Keeps a direction buffer across the coupling; otherwise direct() puts it into the arena.
+    virtual void holdDirection() = 0;
+    virtual std::size_t scratch() const = 0;
+
+    virtual Magnitudes check(const BlockIo&, std::span<const double> slots) const = 0;
+    virtual const Scaled& direct(const BlockIo&, std::span<const double> slots, std::int64_t step,
+                                 Arena&) = 0;
+    virtual void move(const BlockIo&, const Coupling&) = 0;
+
+    virtual void saveState() = 0;
+    virtual void restoreState() = 0;
+    /// Turns new weights in the target into the difference from the present ones.
+    virtual void subtractWeights(const BlockIo&) const = 0;
+};
+
+/// `weights` must outlive the block.
+std::unique_ptr<Block> makeBlock(std::string name, Shape shape, Dtype dtype, void* weights,
+                                 Pipeline pipeline);
+
+}  // namespace schattor

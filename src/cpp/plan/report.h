@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "geometry/geometry.h"
+
+namespace schattor {
+
+/// By-products of one step of one block.
+struct BlockReport {
+    bool present = false;    ///< false when the gradient was None
+    double dualNorm = 0.0;   ///< of what the oracle saw
+    double stepSize = 0.0;   ///< length of the displacement, decay aside, in units of the ball direction
+    double updateRms = 0.0;  ///< root mean square of the displacement's entries, decay aside
+    double residual = 0.0;
+    Backend backend = Backend::none;
+    int fallbacks = 0;
+};
+
+/// Why a step was refused before any state was touched.
+struct Refusal {
+    enum class Kind { none, gradientNotFinite, weightsNotFinite, tooLarge } kind = Kind::none;
+    std::size_t block = 0;
+    Index count = 0;       ///< entries that are not finite
+    double largest = 0.0;  ///< largest magnitude found
+    double limit = 0.0;    ///< largest magnitude allowed
+
+    explicit operator bool() const { return kind != Kind::none; }
+};
+
+}  // namespace schattor

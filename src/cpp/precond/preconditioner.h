@@ -1,0 +1,21 @@
+#pragma once
+
+#include "base/part.h"
+
+namespace schattor {
+
+/// Changes the metric: sees both the gradient and the estimate, and maps the estimate.
+class Preconditioner : public Part {
+public:
+    /// Advances the state.
+    virtual void observe(const Context<float>&, const float* g, const float* m) const = 0;
+    virtual void observe(const Context<double>&, const double* g, const double* m) const = 0;
+    /// out = P(m), by the state after observe().
+    virtual void apply(const Context<float>&, const float* m, float* out) const = 0;
+    virtual void apply(const Context<double>&, const double* m, double* out) const = 0;
+
+    /// Largest gradient magnitude that the state can take.
+    virtual double largestMagnitude(Dtype dtype) const { return largestFinite(dtype); }
+};
+
+}  // namespace schattor

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "base/part.h"
+#include "coupler/mixed_norm.h"
+#include "geometry/geometry.h"
+
+namespace schattor {
+
+/// Sets the length of the step along the oracle's direction.
+class Scaling : public Part {
+public:
+    /// The factor on the oracle's array d, learning rate aside.
+    virtual double factor(std::span<const double> slots, const OracleResult&, const Coupling&) const = 0;
+    virtual Rule rule() const = 0;
+};
+
+/// The ball rule (length one) or the regularization rule (length ||G||_dual), times a constant:
+/// the shape factor of the block.
+class NormScaling final : public Scaling {
+public:
+    NormScaling(Rule rule, double shapeFactor) : rule_(rule), shapeFactor_(shapeFactor) {}
+
+    double factor(std::span<const double>, const OracleResult& oracle,
+                  const Coupling& coupling) const override {
+        const double length = rule_ == Rule::ball ? oracle.ballScale * coupling.ball
+                                                  : oracle.regularizedScale * coupling.regularized;
+        return shapeFactor_ * length;
+    }
+    Rule rule() const override { return rule_; }
+
+private:
+    Rule rule_;
+    double shapeFactor_;
+};
+
+}  // namespace schattor

@@ -1,0 +1,46 @@
+"""Matrix-aware optimisation: Schatten-norm oracles, mixed norms, momentum and optimizers for NumPy arrays."""
+
+from . import _runtime, estimators, linalg, parts, plotting, recipes, views
+from ._version import __version__
+from .config import show_config
+from .geometries import Lp, Schatten, Sign, Spectral
+from .mixed_norm import MixedNorm
+from .optimizer import Optimizer
+from .optimizers import SGD, AdamW, Muon, NormalizedSGD, PolarGrad, Schattor, SignSGD, Signum
+from .oracles import OracleInfo, ball_oracle, regularization_oracle, schatten_norm
+from .recipe import Recipe
+from .report import BlockReport, Report
+
+__all__ = [
+    "SGD",
+    "AdamW",
+    "BlockReport",
+    "Lp",
+    "MixedNorm",
+    "Muon",
+    "NormalizedSGD",
+    "Optimizer",
+    "OracleInfo",
+    "PolarGrad",
+    "Recipe",
+    "Report",
+    "Schatten",
+    "Schattor",
+    "Sign",
+    "SignSGD",
+    "Signum",
+    "Spectral",
+    "__version__",
+    "ball_oracle",
+    "estimators",
+    "linalg",
+    "parts",
+    "plotting",
+    "recipes",
+    "regularization_oracle",
+    "schatten_norm",
+    "show_config",
+    "views",
+]
+
+_runtime.check_blas()

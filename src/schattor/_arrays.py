@@ -1,0 +1,54 @@
+"""Array-likes on their way into the core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def prepare(value: npt.ArrayLike, name: str) -> tuple[FloatArray, tuple[int, int]]:
+    """Return a C-contiguous float32 or float64 array and its matrix shape (a vector is n x 1).
+
+    Raises
+    ------
+    TypeError
+        For a dtype that is neither float32, float64, integer nor bool.
+    ValueError
+        For more than two dimensions.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind in "iub":
+        array = array.astype(np.float64)
+    if array.dtype.newbyteorder("=") not in FLOATS:
+        raise TypeError(f"{name} must be float32, float64 or integer, got {array.dtype}")
+    if array.ndim > 2:
+        raise ValueError(f"{name} must have at most 2 dimensions, got shape {array.shape}")
+    # ndmin keeps 0-D arrays 0-D; require() also brings the byte order and the alignment right.
+    array = np.require(array, dtype=array.dtype.newbyteorder("="), requirements=["C", "A"])
+    return array, matrix_shape(array.shape)
+
+
+def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the shape as (rows, columns): a vector is n x 1, a scalar 1 x 1, the rest (first, others)."""
+    rows = shape[0] if shape else 1
+    cols = 1
+    for size in shape[1:]:
+        cols *= size
+    return rows, cols
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Put `name` in front of the errors that the core raises."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None

@@ -1,0 +1,250 @@
+"""What stands for the gradient: momentum in its two kinds, with their starts and Nesterov forms."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core
+from ._arrays import FLOATS, FloatArray, naming, prepare
+from .values import FRACTION, MOMENTUM, Schedulable, Schedules, show
+
+
+class Estimator(ABC):
+    """A rule that turns a sequence of gradients into estimates. See `EMA`, `HeavyBall`, `NoMomentum`."""
+
+    @abstractmethod
+    def lower(self, schedules: Schedules) -> _core.Estimator:
+        """Return the core's part."""
+
+    def start(self, like: npt.ArrayLike) -> RunningEstimator:
+        """Return the estimator at work, for arrays of the shape and dtype of `like`.
+
+        Parameters
+        ----------
+        like : array_like
+            An array of float32 or float64, such as the first gradient; only its shape and dtype are used.
+
+        Returns
+        -------
+        RunningEstimator
+        """
+        return RunningEstimator(self, like)
+
+
+class RunningEstimator:
+    """An estimator with its state, outside of an optimizer. Made by ``estimator.start(like)``."""
+
+    def __init__(self, estimator: Estimator, like: npt.ArrayLike) -> None:
+        array = np.asarray(like)
+        if array.dtype not in FLOATS:
+            raise TypeError(f"like must be float32 or float64, got {array.dtype}")
+        self._shape, self._dtype = array.shape, array.dtype
+        self._schedules = Schedules()
+        part = estimator.lower(self._schedules)
+        runner = _core.RunningEstimatorFloat32 if self._dtype == np.float32 else _core.RunningEstimatorFloat64
+        self._runner = runner(part, array.size)
+
+    @property
+    def count(self) -> int:
+        """Number of updates so far."""
+        return self._runner.count
+
+    @property
+    def state(self) -> dict[str, FloatArray]:
+        """Copies of the state arrays by name."""
+        return {name: array.reshape(self._shape).copy() for name, array in self._runner.state().items()}
+
+    def update(self, G: npt.ArrayLike) -> FloatArray:
+        """Advance by one gradient and return the estimate in a fresh array.
+
+        Parameters
+        ----------
+        G : array_like
+            Shape and dtype as at the start.
+
+        Returns
+        -------
+        ndarray
+
+        Raises
+        ------
+        TypeError, ValueError
+            For another dtype or shape, NaN or Inf; the state is unchanged then.
+        """
+        given = np.asarray(G)
+        if given.dtype != self._dtype:
+            raise TypeError(f"G must have dtype {self._dtype}, got {given.dtype}")
+        if given.shape != self._shape:
+            raise ValueError(f"G must have shape {self._shape}, got {given.shape}")
+        gradient = np.require(given, requirements=["C", "A"])
+        estimate = np.empty(self._shape, dtype=self._dtype)
+        slots = self._schedules.evaluate(self.count)
+        with naming("G"):
+            self._runner.update(slots, gradient, estimate)
+        return estimate
+
+
+@dataclass(frozen=True)
+class EMA(Estimator):
+    r"""Exponential moving average of the gradients, the paper's momentum with :math:`\theta = 1 - \beta`.
+
+    .. math:: M_t = \beta M_{t-1} + (1-\beta) G_t.
+
+    The Nesterov form uses :math:`(1-\beta) G_t + \beta M_t`. It is not the heavy ball (`HeavyBall`): from a buffer
+    at zero the average is :math:`1-\beta` times that sum, which changes steps whose length follows the gradient.
+
+    Parameters
+    ----------
+    momentum : float or callable
+        :math:`\beta` in [0, 1).
+    init : {"first", "zero", "debiased"}
+        ``"first"``: :math:`M_0 = G_0`, used as it is in the first step. ``"zero"``: the buffer starts at zero and the
+        first step uses :math:`(1-\beta) G_0`. ``"debiased"``: as zero, with the estimate divided by
+        :math:`1-\beta^t` (Adam).
+    nesterov : bool
+        With ``"debiased"``: :math:`(1-\beta) G_t/(1-\beta^t) + \beta M_t/(1-\beta^{t+1})` (NAdam, optax).
+
+    Raises
+    ------
+    ValueError
+        For a momentum outside [0, 1) or an unknown start.
+
+    Notes
+    -----
+    arXiv 2606.15702, momentum estimator of Algorithms 1-4.
+
+    Examples
+    --------
+    >>> run = st.estimators.EMA(0.5).start(like=np.zeros(1))
+    >>> [float(run.update(np.array([g]))[0]) for g in (4.0, 0.0, 0.0)]
+    [4.0, 2.0, 1.0]
+    """
+
+    momentum: Schedulable = 0.9
+    init: str = "first"
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        MOMENTUM.check_schedulable("momentum", self.momentum)
+        self.lower(Schedules())
+
+    def lower(self, schedules: Schedules) -> _core.Estimator:
+        """Return the core's part."""
+        return _core.Ema(schedules.value("momentum", MOMENTUM, self.momentum), self.init, self.nesterov)
+
+    def __str__(self) -> str:
+        return f"EMA({show(self.momentum)}, {self.init}{', nesterov' if self.nesterov else ''})"
+
+
+@dataclass(frozen=True)
+class HeavyBall(Estimator):
+    r"""Decaying sum of the gradients, the momentum of ``torch.optim.SGD``.
+
+    .. math:: B_t = \beta B_{t-1} + (1-\text{dampening})\, G_t.
+
+    The Nesterov form uses :math:`G_t + \beta B_t`.
+
+    Parameters
+    ----------
+    momentum : float or callable
+        :math:`\beta` in [0, 1).
+    dampening : float or callable
+        In [0, 1].
+    init : {"first", "zero"}
+        ``"first"``: the first buffer is :math:`G_0`, without dampening. ``"zero"``: the buffer starts at zero.
+    nesterov : bool
+
+    Raises
+    ------
+    ValueError
+        For values outside their ranges or an unknown start.
+
+    Notes
+    -----
+    Polyak (1964), in the form of ``torch.optim.SGD``.
+
+    Examples
+    --------
+    >>> run = st.estimators.HeavyBall(0.5).start(like=np.zeros(1))
+    >>> [float(run.update(np.array([g]))[0]) for g in (4.0, 4.0, 0.0)]
+    [4.0, 6.0, 3.0]
+    """
+
+    momentum: Schedulable = 0.9
+    dampening: Schedulable = 0.0
+    init: str = "first"
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        MOMENTUM.check_schedulable("momentum", self.momentum)
+        FRACTION.check_schedulable("dampening", self.dampening)
+        self.lower(Schedules())
+
+    def lower(self, schedules: Schedules) -> _core.Estimator:
+        """Return the core's part."""
+        return _core.HeavyBall(
+            schedules.value("momentum", MOMENTUM, self.momentum),
+            schedules.value("dampening", FRACTION, self.dampening),
+            self.init,
+            self.nesterov,
+        )
+
+    def __str__(self) -> str:
+        return f"HeavyBall({show(self.momentum)}, {self.init}{', nesterov' if self.nesterov else ''})"
+
+
+@dataclass(frozen=True)
+class NoMomentum(Estimator):
+    r"""The gradient stands for itself: :math:`\theta = 1`.
+
+    Examples
+    --------
+    >>> run = st.estimators.NoMomentum().start(like=np.zeros(1))
+    >>> run.update(np.array([4.0]))
+    array([4.])
+    """
+
+    def lower(self, schedules: Schedules) -> _core.Estimator:
+        """Return the core's part."""
+        return _core.NoMomentum()
+
+    def __str__(self) -> str:
+        return "NoMomentum"
+
+
+def minibatch_mean(samples: npt.ArrayLike) -> FloatArray:
+    r"""Return the mini-batch gradient :math:`\frac1B\sum_{j\le B}\nabla F(X;\xi_j)`.
+
+    Parameters
+    ----------
+    samples : array_like, shape (B, ...)
+        One gradient per sample along the first axis; float32 is averaged in double and rounded once.
+
+    Returns
+    -------
+    ndarray, shape (...)
+
+    Raises
+    ------
+    ValueError
+        Without samples, or without a first axis.
+    TypeError
+        For a dtype other than float32, float64, integer or bool.
+
+    Examples
+    --------
+    >>> st.estimators.minibatch_mean([[1.0, 2.0], [3.0, 6.0]])
+    array([2., 4.])
+    """
+    array = np.asarray(samples)
+    if array.ndim == 0 or array.shape[0] == 0:
+        raise ValueError(
+            f"samples must hold at least one gradient along the first axis, got shape {array.shape}"
+        )
+    flat, _ = prepare(array.reshape(array.shape[0], -1), "samples")
+    mean: FloatArray = flat.mean(axis=0, dtype=np.float64).astype(flat.dtype)
+    return mean.reshape(array.shape[1:])

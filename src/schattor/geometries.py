@@ -1,0 +1,264 @@
+"""Norms of one block: Schatten and entry-wise l_p, with their dual norms and oracles."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core
+from ._arrays import FloatArray, naming, prepare
+from .linalg import Backend, NewtonSchulz, check_backend
+from .oracles import OracleInfo
+from .values import EXPONENT, FRACTION, Schedulable, Schedules, show
+
+
+class Geometry(ABC):
+    """A norm with its dual norm and the two oracles. See `Schatten` and `Lp`."""
+
+    matrix: ClassVar[bool] = False
+    """Whether the norm is one of matrices, so that blocks of more than two dimensions need a view."""
+
+    @abstractmethod
+    def lower(self, schedules: Schedules, backend: Backend = "auto") -> _core.Geometry:
+        """Return the core's part; `backend` overrides the geometry's own unless it is ``"auto"``."""
+
+    def norm(self, X: npt.ArrayLike) -> float:
+        """Return the norm of an array.
+
+        Parameters
+        ----------
+        X : array_like
+            At most two dimensions; a vector counts as n x 1.
+
+        Returns
+        -------
+        float
+            ``inf`` when it exceeds the dtype.
+        """
+        return self._norm(X, "X")
+
+    def dual_norm(self, G: npt.ArrayLike) -> float:
+        """Return the dual norm ``max{<G, X> : ||X|| <= 1}`` of an array.
+
+        Parameters
+        ----------
+        G : array_like
+            At most two dimensions; a vector counts as n x 1.
+
+        Returns
+        -------
+        float
+            ``inf`` when it exceeds the dtype.
+        """
+        return self._norm(G, "G", dual=True)
+
+    def ball(self, G: npt.ArrayLike) -> FloatArray:
+        """Return the ball oracle ``argmin{<G, D> : ||D|| <= 1}``; zero at zero.
+
+        Parameters
+        ----------
+        G : array_like
+            At most two dimensions; a vector counts as n x 1.
+
+        Returns
+        -------
+        ndarray, shape of `G`
+        """
+        return self._oracle(G, "G")[0]
+
+    def regularized(self, G: npt.ArrayLike) -> FloatArray:
+        """Return the regularization oracle ``argmin{<G, D> + ||D||^2 / 2}``.
+
+        Parameters
+        ----------
+        G : array_like
+            At most two dimensions; a vector counts as n x 1.
+
+        Returns
+        -------
+        ndarray, shape of `G`
+
+        Raises
+        ------
+        OverflowError
+            When the dual norm exceeds the dtype.
+        """
+        return self._oracle(G, "G", regularized=True)[0]
+
+    def _standalone(self) -> _core.Geometry:
+        """Return the core's part for use outside of an optimizer, where there are no steps."""
+        schedules = Schedules()
+        part = self.lower(schedules)
+        if schedules.evaluate(0):
+            raise ValueError(f"{self} has a scheduled exponent; only an optimizer can follow it")
+        return part
+
+    def _norm(self, X: npt.ArrayLike, name: str, *, dual: bool = False) -> float:
+        part = self._standalone()
+        array, (rows, cols) = prepare(X, name)
+        if array.size == 0:
+            return 0.0
+        with naming(name):
+            return part.dual_norm(array, rows, cols) if dual else part.norm(array, rows, cols)
+
+    def _oracle(
+        self, G: npt.ArrayLike, name: str, *, regularized: bool = False, measure: bool = False
+    ) -> tuple[FloatArray, OracleInfo]:
+        part = self._standalone()
+        array, (rows, cols) = prepare(G, name)
+        direction = np.empty(array.shape, dtype=array.dtype)
+        if array.size == 0:
+            return direction, OracleInfo(0.0, "none", 0.0, 0, False, math.nan)
+        with naming(name):
+            info = OracleInfo(*part.oracle(array, rows, cols, regularized, measure, direction))
+        if regularized and math.isinf(info.dual_norm):
+            raise OverflowError(
+                f"{name}: the dual norm exceeds {array.dtype}, so the step has no finite length"
+            )
+        return direction, info
+
+
+@dataclass(frozen=True)
+class Schatten(Geometry):
+    r"""The Schatten-p norm: the l_p norm of the singular values.
+
+    :math:`\|X\|_p = (\sum_i\sigma_i^p)^{1/p}`, dual to :math:`\|\cdot\|_q` with 1/p + 1/q = 1. p = 1 is the nuclear,
+    p = 2 the Frobenius and p = inf the spectral norm. A vector is n x 1: every Schatten norm is Euclidean there.
+
+    Parameters
+    ----------
+    p : float or callable
+        In [1, inf]; a callable of the global step inside an optimizer.
+    backend : {"auto", "svd", "newton_schulz"} or NewtonSchulz
+        How the oracle is computed; see `ball_oracle`.
+    rcond : float, optional
+        For p > 2, singular values up to ``rcond * sigma_1`` count as zero. Default ``max(m, n) * eps``.
+
+    Raises
+    ------
+    ValueError
+        For p outside [1, inf], an unknown backend, or Newton-Schulz with p other than inf.
+
+    Notes
+    -----
+    Oracles: arXiv 2606.15702, Lemma 1.
+
+    Examples
+    --------
+    >>> g = st.Schatten(4)
+    >>> G = np.diag([8.0, 1.0])
+    >>> round(g.dual_norm(G), 4), round(g.norm(g.ball(G)), 4)
+    (8.3721, 1.0)
+    """
+
+    p: Schedulable
+    backend: Backend = "auto"
+    rcond: float | None = None
+
+    matrix: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        EXPONENT.check_schedulable("p", self.p)
+        object.__setattr__(self, "backend", check_backend(self.backend))
+        if self.rcond is not None:
+            FRACTION.check("rcond", self.rcond)
+        self._check_iteration(self.backend)
+
+    def lower(self, schedules: Schedules, backend: Backend = "auto") -> _core.Geometry:
+        """Return the core's part; `backend` overrides the geometry's own unless it is ``"auto"``."""
+        chosen = self.backend if backend == "auto" else check_backend(backend)
+        self._check_iteration(chosen)
+        p = schedules.value("p", EXPONENT, self.p)
+        rcond = -1.0 if self.rcond is None else float(self.rcond)
+        if isinstance(chosen, NewtonSchulz):
+            return _core.Schatten(p, "newton_schulz", chosen.coefficients, chosen.steps or 0, rcond)
+        return _core.Schatten(p, chosen, "", 0, rcond)
+
+    def _check_iteration(self, backend: Backend) -> None:
+        if isinstance(backend, NewtonSchulz) and self.p != math.inf:
+            raise ValueError(f"backend newton_schulz serves p = inf only, got p = {self.p!r}")
+
+    def __str__(self) -> str:
+        name = "Spectral" if self.p == math.inf else f"Schatten({show(self.p)})"
+        if isinstance(self.backend, NewtonSchulz):
+            name += f", {self.backend.coefficients} x {self.backend.steps}"
+        return name
+
+
+def Spectral(backend: Backend = "auto") -> Schatten:
+    """Return the spectral norm: `Schatten` with p = inf, whose ball oracle is minus the polar factor.
+
+    Parameters
+    ----------
+    backend : {"auto", "svd", "newton_schulz"} or NewtonSchulz
+
+    Returns
+    -------
+    Schatten
+
+    Examples
+    --------
+    >>> st.Spectral().norm(np.diag([3.0, 4.0]))
+    4.0
+    """
+    return Schatten(math.inf, backend)
+
+
+@dataclass(frozen=True)
+class Lp(Geometry):
+    r"""The l_p norm of the entries.
+
+    Its ball oracle is :math:`D_{ij} = -\mathrm{sign}(g_{ij})|g_{ij}|^{q-1}/\|g\|_q^{q-1}`: the sign at p = inf
+    (sign(0) = 0), the normalised array at p = 2, the largest entries in equal shares at p = 1.
+
+    Parameters
+    ----------
+    p : float or callable
+        In [1, inf]; a callable of the global step inside an optimizer.
+
+    Raises
+    ------
+    ValueError
+        For p outside [1, inf].
+
+    Notes
+    -----
+    On diagonal matrices it agrees with the Schatten norm of the same exponent (arXiv 2606.15702, Lemma 1).
+
+    Examples
+    --------
+    >>> st.Lp(np.inf).ball(np.array([2.0, 0.0, -1.0]))
+    array([-1.,  0.,  1.])
+    """
+
+    p: Schedulable
+
+    def __post_init__(self) -> None:
+        EXPONENT.check_schedulable("p", self.p)
+
+    def lower(self, schedules: Schedules, backend: Backend = "auto") -> _core.Geometry:
+        """Return the core's part; an entry-wise norm has one backend only."""
+        return _core.Lp(schedules.value("p", EXPONENT, self.p))
+
+    def __str__(self) -> str:
+        return "Sign" if self.p == math.inf else f"Lp({show(self.p)})"
+
+
+def Sign() -> Lp:
+    """Return the largest-entry norm: `Lp` with p = inf, whose ball oracle is minus the sign.
+
+    Returns
+    -------
+    Lp
+
+    Examples
+    --------
+    >>> st.Sign().dual_norm(np.array([3.0, -4.0]))
+    7.0
+    """
+    return Lp(math.inf)

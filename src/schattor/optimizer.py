@@ -1,0 +1,451 @@
+"""The optimizer: named blocks, a recipe for each, and one call into the core per step."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TextIO, TypedDict
+
+import numpy as np
+
+from . import _core, state
+from ._arrays import FloatArray
+from ._tables import html_table, table
+from .blocks import Block, Params, flatten, make_blocks, match, rebuild
+from .linalg import Backend, check_backend, check_rtol
+from .mixed_norm import MixedNorm
+from .recipe import Recipe
+from .report import BlockReport, Report
+from .values import NON_NEGATIVE, POSITIVE, Schedulable, Schedules, at_step
+from .views import View
+
+POLICIES = ("raise", "skip", "warn")
+
+
+class Execution(TypedDict, total=False):
+    """Options of every optimizer that say how, not what, to compute; see `Optimizer`."""
+
+    schedule: Callable[[int], float] | None
+    views: Mapping[str, View] | None
+    backend: Backend
+    rtol: float | None
+    deterministic: bool
+    on_nonfinite: str
+
+
+@dataclass(frozen=True)
+class _Route:
+    """A block with the recipe that serves it."""
+
+    block: Block
+    recipe: Recipe
+    signature: str
+    lr: Callable[[int], float]
+
+
+class Optimizer:
+    """Blocks of parameters, each routed to a recipe.
+
+    Parameters
+    ----------
+    params : array, list or dict of arrays
+        float32 or float64, C-contiguous, writable; changed in place. Nested names are joined by "/". The optimizer
+        keeps the arrays themselves: rebinding ``params["W"] = other`` is not seen.
+    routes : Recipe, or mapping of str to Recipe
+        Keys are names or globs ("*" also matches "/"): the exact name wins, else the first glob that fits. Every block
+        must be matched and every key must match.
+    schedule : callable, optional
+        Maps the global step (from 0) to a factor on every recipe's lr.
+    views : mapping of str to View, optional
+        How blocks of more than two dimensions are seen as matrices.
+    backend : {"auto", "svd", "newton_schulz"} or NewtonSchulz
+        Oracle of the Schatten geometries. ``"auto"`` leaves the choice to the recipe.
+    rtol : None
+        Strict accuracy; other values are not available yet.
+    deterministic : bool
+        Bit-identical results whatever the BLAS's thread count: the BLAS works on one thread.
+    on_nonfinite : {"raise", "skip", "warn"}
+        A gradient that is not finite, or too large for the recipe's state, raises, or drops the whole step (counted in
+        ``report.skipped_steps``), silently or with a warning. Nothing has been changed then.
+
+    Raises
+    ------
+    TypeError, ValueError, KeyError
+        Naming the block, what was expected and what came.
+
+    Examples
+    --------
+    >>> params = {"W": np.zeros((4, 3)), "bias": np.zeros(4)}
+    >>> routes = {"bias": st.recipes.adamw(lr=1e-3), "*": st.recipes.muon(lr=0.02)}
+    >>> opt = st.Optimizer(params, routes)
+    >>> opt.step({"W": np.ones((4, 3)), "bias": np.ones(4)})
+    >>> opt
+    Optimizer(2 blocks, 16 parameters, float64, step 1)
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        routes: Recipe | Mapping[str, Recipe],
+        *,
+        schedule: Callable[[int], float] | None = None,
+        views: Mapping[str, View] | None = None,
+        backend: Backend = "auto",
+        rtol: float | None = None,
+        deterministic: bool = True,
+        on_nonfinite: str = "raise",
+    ) -> None:
+        check_rtol(rtol)
+        if on_nonfinite not in POLICIES:
+            raise ValueError(
+                f"on_nonfinite must be one of {', '.join(map(repr, POLICIES))}, got {on_nonfinite!r}"
+            )
+        if schedule is not None and not callable(schedule):
+            raise TypeError(f"schedule must be a callable of the step, got {schedule!r}")
+        self._structure = params
+        self._recipes = {"*": routes} if isinstance(routes, Recipe) else dict(routes)
+        self._execution = Execution(
+            schedule=schedule,
+            views=views,
+            backend=check_backend(backend),
+            rtol=rtol,
+            deterministic=deterministic,
+            on_nonfinite=on_nonfinite,
+        )
+        self._schedules = Schedules()
+        self._plan = _core.Plan(deterministic)
+        blocks = make_blocks(params, views)
+        self._blocks = {block.name: block for block in blocks}
+        self._arrays = {name: block.array for block in blocks for name in block.names}
+        self._tied = any(len(block.names) > 1 for block in blocks)
+        self._routes = self._route(blocks)
+        self._plan.finish()
+
+    # Construction
+
+    def _route(self, blocks: list[Block]) -> list[_Route]:
+        """Add every block to the plan, group by group in the order of the recipes' first blocks."""
+        for key, value in self._recipes.items():
+            if not isinstance(value, Recipe):
+                raise TypeError(f"routes[{key!r}] must be a recipe such as st.recipes.muon(), got {value!r}")
+        for block in blocks:
+            self._check_tied_keys(block)
+        chosen = match(self._recipes, [block.name for block in blocks], "routes")
+        routes: list[_Route] = []
+        for recipe in {id(recipe): recipe for recipe in chosen.values()}.values():
+            members = [block for block in blocks if chosen[block.name] is recipe]
+            routes.extend(self._add_group(recipe, members))
+        self._order = [route.block.name for route in routes]
+        return routes
+
+    def _check_tied_keys(self, block: Block) -> None:
+        named = [name for name in block.names if name in self._recipes]
+        if len(named) > 1:
+            raise ValueError(f"routes name one tied array twice, as {' and '.join(map(repr, named))}")
+
+    def _add_group(self, recipe: Recipe, members: list[Block]) -> list[_Route]:
+        names = [block.name for block in members]
+        coupling = recipe.geometry.coupling if isinstance(recipe.geometry, MixedNorm) else recipe.coupling
+        if isinstance(recipe.geometry, MixedNorm):
+            recipe.geometry._check_names(dict.fromkeys(names), "the optimizer")
+        weights = coupling.weights_of(names) if coupling else dict.fromkeys(names, 1.0)
+        lr = self._scheduled_lr(recipe.lr)
+        slot = self._schedules.value(f"lr of {recipe.name}", NON_NEGATIVE, lr)
+        group = self._plan.add_group(slot, coupling.outer if coupling else None)
+        return [self._add_block(recipe, block, group, weights[block.name], lr) for block in members]
+
+    def _scheduled_lr(self, lr: Schedulable) -> Callable[[int], float]:
+        schedule = self._execution["schedule"]
+        if schedule is None:
+            return lambda step: at_step(lr, step)
+        return lambda step: at_step(lr, step) * schedule(step)
+
+    def _add_block(
+        self, recipe: Recipe, block: Block, group: int, weight: Schedulable, lr: Callable[[int], float]
+    ) -> _Route:
+        geometry = (
+            recipe.geometry.geometries[block.name]
+            if isinstance(recipe.geometry, MixedNorm)
+            else recipe.geometry
+        )
+        if geometry.matrix:
+            block.require_matrix(recipe.name)
+        if recipe.matrices_only and block.array.ndim < 2:
+            raise ValueError(
+                f"block {block.name!r} has shape {block.array.shape}, and {recipe.name} takes matrices only; route it "
+                f"elsewhere, for example st.Optimizer(params, {{{block.name!r}: st.recipes.adamw(lr=3e-4), "
+                f"'*': st.recipes.{recipe.name}(...)}})"
+            )
+        rows, cols = block.shape
+        lower = self._schedules
+        try:
+            parts = (
+                [transform.lower(lower) for transform in recipe.transforms],
+                recipe.estimator.lower(lower),
+                recipe.preconditioner.lower(lower) if recipe.preconditioner else None,
+                geometry.lower(lower, self._execution["backend"]),
+                recipe.scaling.lower(lower, (rows, cols)),
+                recipe.update.lower(lower),
+            )
+            value = lower.value(f"weight of {block.name!r}", POSITIVE, weight)
+            self._plan.add_block(block.name, block.array, rows, cols, parts, group, value)
+        except ValueError as error:
+            raise ValueError(f"block {block.name!r}: {error}") from None
+        return _Route(block, recipe, recipe.signature(), lr)
+
+    # Steps
+
+    def step(self, grads: Any) -> None:
+        """Take one step: parameters and state advance in place.
+
+        Parameters
+        ----------
+        grads : structure of arrays
+            The names of the parameters, nested or flat; each gradient has the parameter's shape and dtype, any strides.
+            None leaves a block wholly untouched.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            For a missing or unknown name, a wrong dtype or shape, or values that are not finite; nothing has changed
+            then.
+        """
+        self._run("step", grads, None)
+
+    def update(self, grads: Any) -> Any:
+        """Advance the state as `step` does and return new minus old parameters; the parameters stay.
+
+        Parameters
+        ----------
+        grads : structure of arrays
+            As in `step`.
+
+        Returns
+        -------
+        structure of fresh arrays
+            In the form of the parameters; zero for untouched blocks.
+        """
+        return self._displacement("update", grads)
+
+    def peek(self, grads: Any) -> Any:
+        """Return what `update` would, and advance nothing.
+
+        Parameters
+        ----------
+        grads : structure of arrays
+            As in `step`.
+
+        Returns
+        -------
+        structure of fresh arrays
+            In the form of the parameters; zero for untouched blocks.
+        """
+        return self._displacement("peek", grads)
+
+    def _displacement(self, mode: str, grads: Any) -> Any:
+        moved = {name: np.zeros_like(self._blocks[name].array) for name in self._order}
+        self._run(mode, grads, [moved[name] for name in self._order])
+        owner = {name: block.name for block in self._blocks.values() for name in block.names}
+        return rebuild(self._structure, lambda name: moved[owner[name]])
+
+    def _run(self, mode: str, grads: Any, targets: list[FloatArray] | None) -> None:
+        gradients = self._gradients(grads)
+        slots = self._schedules.evaluate(self._plan.step)
+        refusal = self._plan.run(mode, gradients, slots, targets)
+        if refusal is None:
+            return
+        message = self._refusal(*refusal)
+        if self._execution["on_nonfinite"] == "raise":
+            raise ValueError(message)
+        for target in targets or []:
+            target[...] = 0.0
+        if mode != "peek":
+            self._plan.skip()
+        if self._execution["on_nonfinite"] == "warn":
+            warnings.warn(f"step {self._plan.step} skipped: {message}", RuntimeWarning, stacklevel=3)
+
+    def _gradients(self, grads: Any) -> list[Any]:
+        """Return the gradients in the order of the plan's blocks."""
+        given = grads if type(grads) is dict and grads.keys() == self._arrays.keys() else flatten(grads)
+        if given.keys() != self._arrays.keys():
+            for name in given:
+                if name not in self._arrays:
+                    raise KeyError(
+                        f"grads has {name!r}, which is no block; the blocks are {', '.join(map(repr, self._arrays))}"
+                    )
+            for name in self._arrays:
+                if name not in given:
+                    raise KeyError(f"grads lacks block {name!r}; give None to leave a block untouched")
+        if not self._tied:
+            return [given[name] for name in self._order]
+        return [self._add_tied(self._blocks[name], given) for name in self._order]
+
+    def _add_tied(self, block: Block, given: Mapping[str, Any]) -> Any:
+        """Return the sum of the gradients given under the several names of one array."""
+        parts = [given[name] for name in block.names if given[name] is not None]
+        for part in parts:
+            if (
+                not isinstance(part, np.ndarray)
+                or part.shape != block.array.shape
+                or part.dtype != block.array.dtype
+            ):
+                return part  # the core says what is wrong with it
+        return functools.reduce(np.add, parts) if parts else None
+
+    def _refusal(self, kind: str, index: int, count: int, largest: float, limit: float) -> str:
+        block = self._blocks[self._order[index]]
+        if kind == "magnitude":
+            return (
+                f"gradient of block {block.name!r} reaches {largest:.3g}; expected at most {limit:.3g} "
+                f"({self._routes[index].recipe.name} in {block.array.dtype})"
+            )
+        what = "gradient of block" if kind == "gradient" else "block"
+        size = block.array.size
+        return f"{what} {block.name!r}: {count} of {size} entries are not finite; expected finite values"
+
+    # Reading
+
+    @property
+    def params(self) -> dict[str, FloatArray]:
+        """The parameter arrays themselves, by flat name."""
+        return dict(self._arrays)
+
+    @property
+    def step_count(self) -> int:
+        """Steps taken so far: the step that schedules see next."""
+        return self._plan.step
+
+    @property
+    def skipped_steps(self) -> int:
+        """Steps dropped so far because of their gradients."""
+        return self._plan.skipped_steps
+
+    @property
+    def report(self) -> Report:
+        """What the last step did."""
+        blocks = {row[0]: BlockReport(*row[1:]) for row in self._plan.report()}
+        step = self._plan.report_step
+        return Report(blocks, None if step < 0 else step, self._plan.skipped_steps)
+
+    def evaluation_params(self) -> Any:
+        """Return copies of the parameters at the point to evaluate and save, in their structure.
+
+        None of the recipes so far has another point than the parameters themselves.
+        """
+        return rebuild(self._structure, lambda name: self._arrays[name].copy())
+
+    _HEADER = ("block", "shape", "view", "recipe", "geometry", "scale", "decay", "effective lr")
+
+    def _rows(self) -> list[list[str]]:
+        step = self._plan.step
+        by_name = {route.block.name: route for route in self._routes}
+        rows = []
+        for name in self._blocks:
+            route = by_name[name]
+            block, recipe = route.block, route.recipe
+            geometry = (
+                recipe.geometry.geometries[name]
+                if isinstance(recipe.geometry, MixedNorm)
+                else recipe.geometry
+            )
+            label = " = ".join(block.names)
+            view = str(block.view) if block.view else "-"
+            decay = next(
+                (f"l2 {t.weight_decay}" for t in recipe.transforms if hasattr(t, "weight_decay")),
+                str(recipe.update),
+            )
+            lr = route.lr(step) * recipe.scaling.factor(block.shape)
+            shape = " x ".join(map(str, block.array.shape)) or "scalar"
+            rows.append(
+                [label, shape, view, recipe.name, str(geometry), str(recipe.scaling), decay, f"{lr:.4g}"]
+            )
+        return rows
+
+    def explain(self, file: TextIO | None = None) -> None:
+        """Print how every block is treated: shape, view, recipe, geometry, scale, decay and effective lr.
+
+        The effective lr is the scheduled lr of the next step times the shape factor.
+
+        Parameters
+        ----------
+        file : text stream, optional
+            Default: standard output.
+        """
+        print(table(self._HEADER, self._rows()), file=file or sys.stdout)
+
+    def __repr__(self) -> str:
+        arrays = [block.array for block in self._blocks.values()]
+        dtypes = "/".join(sorted({str(array.dtype) for array in arrays}))
+        blocks = f"{len(arrays)} block{'s' if len(arrays) > 1 else ''}"
+        total = sum(array.size for array in arrays)
+        return f"{type(self).__name__}({blocks}, {total:,} parameters, {dtypes}, step {self._plan.step})"
+
+    def _repr_html_(self) -> str:
+        return html_table(repr(self), self._HEADER, self._rows())
+
+    # State
+
+    def _block_states(self) -> list[state.BlockState]:
+        result = []
+        for i, route in enumerate(self._routes):
+            shape = route.block.array.shape
+            arrays = {
+                name: array.reshape(shape) if array.size == route.block.array.size else array
+                for name, array in self._plan.state(i).items()
+            }
+            result.append(state.BlockState(route.block.name, route.signature, arrays, self._plan.count(i)))
+        return result
+
+    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the state as a flat dict of arrays, fit for ``np.savez(file, **opt.state_dict())``.
+
+        It holds no parameters, hyperparameters or schedules. A run that goes on from the same parameters and state
+        is bit-identical.
+
+        Returns
+        -------
+        dict of str to ndarray
+            "version", "step", "skipped_steps", and "state/<block>/<name>".
+        """
+        return state.pack(self._block_states(), self._plan.step, self._plan.skipped_steps)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over a saved state; also from ``np.load``.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to array
+
+        Raises
+        ------
+        KeyError, ValueError
+            For other blocks, recipes, shapes or dtypes than this optimizer has; nothing has changed then.
+        """
+        blocks = self._block_states()
+        arrays = state.check(state_dict, blocks)
+        for i, block in enumerate(blocks):
+            for name, live in block.arrays.items():
+                live[...] = arrays[f"state/{block.name}/{name}"]
+            self._plan.set_count(i, int(arrays[f"state/{block.name}/count"]))
+        self._plan.step = int(arrays["step"])
+        self._plan.skipped_steps = int(arrays["skipped_steps"])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self._structure, self._recipes, self._execution, self.state_dict())
+
+
+def _restore(
+    cls: type[Optimizer],
+    params: Params,
+    recipes: Mapping[str, Recipe],
+    execution: Execution,
+    state_dict: Mapping[str, Any],
+) -> Optimizer:
+    """Rebuild an optimizer from its parameters, recipes and state: pickle and deepcopy."""
+    optimizer = cls.__new__(cls)
+    Optimizer.__init__(optimizer, params, recipes, **execution)
+    optimizer.load_state_dict(state_dict)
+    return optimizer

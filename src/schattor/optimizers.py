@@ -1,0 +1,86 @@
+"""One optimizer class per recipe: the recipe's arguments, then those of `Optimizer`."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+from . import recipes
+from .blocks import Params
+from .optimizer import Execution, Optimizer
+from .recipe import RecipeFunction
+
+
+class RecipeOptimizer(Optimizer):
+    """An `Optimizer` that follows one recipe in all blocks; a subclass names it."""
+
+    recipe: ClassVar[RecipeFunction[Any]]
+
+    def __init_subclass__(cls, *, recipe: RecipeFunction[Any]) -> None:
+        cls.recipe = recipe
+        own = list(recipe.signature().parameters.values())
+        first = inspect.Parameter("params", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="Params")
+        options = [
+            parameter
+            for parameter in inspect.signature(Optimizer).parameters.values()
+            if parameter.name in Execution.__annotations__
+        ]
+        cls.__signature__ = inspect.Signature([first, *own, *options])  # type: ignore[attr-defined]
+        cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{_class_documentation(recipe)}"
+
+    def __init__(self, params: Params, **arguments: Any) -> None:
+        known = inspect.signature(type(self)).parameters
+        for name in arguments:
+            if name not in known:
+                raise TypeError(
+                    f"{type(self).__name__} has no argument {name!r}; it takes {', '.join(known)}"
+                )
+        execution = Execution(**{k: v for k, v in arguments.items() if k in Execution.__annotations__})  # type: ignore[typeddict-item]
+        mathematics = {k: v for k, v in arguments.items() if k not in execution}
+        super().__init__(params, type(self).recipe(**mathematics), **execution)
+
+
+def _class_documentation(recipe: RecipeFunction[Any]) -> str:
+    """Return the recipe's documentation with the parameters of a class."""
+    text = inspect.cleandoc(recipe.__doc__ or "")
+    head, parameters = text.split("Parameters\n----------\n", 1)
+    arguments, rest = parameters.split("\n\nReturns\n-------\nRecipe\n", 1)
+    return (
+        f"{head}Parameters\n----------\n"
+        "params : array, list or dict of arrays\n    As in `Optimizer`.\n"
+        f"{arguments}\n"
+        "schedule, views, backend, rtol, deterministic, on_nonfinite\n    As in `Optimizer`.\n"
+        f"{rest}"
+    )
+
+
+class Schattor(RecipeOptimizer, recipe=recipes.schattor):
+    """Schatten-family methods over named blocks: the paper's Algorithms 1-4."""
+
+
+class SGD(RecipeOptimizer, recipe=recipes.sgd):
+    """Stochastic gradient descent over named blocks."""
+
+
+class NormalizedSGD(RecipeOptimizer, recipe=recipes.normalized_sgd):
+    """Normalised SGD over named blocks."""
+
+
+class SignSGD(RecipeOptimizer, recipe=recipes.sign_sgd):
+    """Sign descent over named blocks."""
+
+
+class Signum(RecipeOptimizer, recipe=recipes.signum):
+    """Sign descent on the momentum over named blocks."""
+
+
+class Muon(RecipeOptimizer, recipe=recipes.muon):
+    """Muon over named matrices."""
+
+
+class PolarGrad(RecipeOptimizer, recipe=recipes.polar_grad):
+    """PolarGrad over named matrices."""
+
+
+class AdamW(RecipeOptimizer, recipe=recipes.adamw):
+    """AdamW over named blocks."""

@@ -1,0 +1,31 @@
+"""What acts on the raw gradient."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from .. import _core
+from ..values import NON_NEGATIVE, Schedulable, Schedules
+
+
+class Transform(ABC):
+    """Acts on the raw gradient before the estimator sees it."""
+
+    @abstractmethod
+    def lower(self, schedules: Schedules) -> _core.Transform:
+        """Return the core's part."""
+
+
+@dataclass(frozen=True)
+class L2Decay(Transform):
+    """Add ``weight_decay * W`` to the gradient: the gradient of an L2 penalty."""
+
+    weight_decay: Schedulable
+
+    def __post_init__(self) -> None:
+        NON_NEGATIVE.check_schedulable("weight_decay", self.weight_decay)
+
+    def lower(self, schedules: Schedules) -> _core.Transform:
+        """Return the core's part."""
+        return _core.L2Decay(schedules.value("weight_decay", NON_NEGATIVE, self.weight_decay))

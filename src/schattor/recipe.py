@@ -1,0 +1,102 @@
+"""Recipes: a published optimizer as the parts that it puts into the slots of the pipeline."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, ParamSpec
+
+from .estimators import Estimator, NoMomentum
+from .geometries import Geometry
+from .mixed_norm import Coupling, MixedNorm
+from .parts import Additive, L2Decay, NormScaling, Preconditioner, Scaling, Transform, Update
+from .values import NON_NEGATIVE, Schedulable
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The parts of one optimizer, slot by slot; made by the functions of `schattor.recipes`.
+
+    Attributes
+    ----------
+    name : str
+    lr : float or callable
+    geometry : Geometry or MixedNorm
+        A mixed norm brings a geometry for each block and their coupling.
+    estimator, preconditioner, scaling, update : parts
+    transforms : tuple of Transform
+    coupling : Coupling or None
+        Outer exponent and weights over the blocks that the recipe serves; None leaves the blocks alone.
+    matrices_only : bool
+        Refuse blocks below two dimensions.
+    """
+
+    name: str
+    lr: Schedulable
+    geometry: Geometry | MixedNorm
+    estimator: Estimator = field(default_factory=NoMomentum)
+    transforms: tuple[Transform, ...] = ()
+    preconditioner: Preconditioner | None = None
+    scaling: Scaling = field(default_factory=NormScaling)
+    update: Update = field(default_factory=Additive)
+    coupling: Coupling | None = None
+    matrices_only: bool = False
+
+    def __post_init__(self) -> None:
+        NON_NEGATIVE.check_schedulable("lr", self.lr)
+
+    def signature(self) -> str:
+        """Return the kinds of the parts that keep state: what a saved state must agree with."""
+        kept = [*self.transforms, self.estimator, self.preconditioner]
+        return " > ".join([self.name, *(type(part).__name__ for part in kept if part is not None)])
+
+
+class RecipeFunction(Generic[P]):
+    """A recipe under its name: call it for a `Recipe`; presets are its attributes (``muon.torch``)."""
+
+    def __init__(self, function: Callable[P, Recipe], family: str, source: str) -> None:
+        functools.update_wrapper(self, function)
+        self.name = function.__name__
+        self.family = family
+        self.source = source
+        self.presets: dict[str, Callable[..., Recipe]] = {}
+        self._function = function
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Recipe:
+        """Return the recipe with these hyperparameters."""
+        return self._function(*args, **kwargs)
+
+    def preset(self, function: Callable[..., Recipe]) -> Callable[..., Recipe]:
+        """Register a variant of the recipe under the function's name."""
+        self.presets[function.__name__] = function
+        return function
+
+    def __getattr__(self, name: str) -> Callable[..., Recipe]:
+        try:
+            return self.__dict__["presets"][name]  # type: ignore[no-any-return]
+        except KeyError:
+            raise AttributeError(f"recipe {self.__dict__.get('name')!r} has no preset {name!r}") from None
+
+    def signature(self) -> inspect.Signature:
+        """Return the signature of the function."""
+        return inspect.signature(self._function)
+
+
+def recipe(*, family: str, source: str) -> Callable[[Callable[P, Recipe]], RecipeFunction[P]]:
+    """Make a function that returns a `Recipe` one of the package's recipes."""
+    return lambda function: RecipeFunction(function, family, source)
+
+
+def decay_parts(decay: str, weight_decay: Schedulable) -> dict[str, Any]:
+    """Return the slots that weight decay of this kind fills: a transform for "l2", else the update."""
+    if decay == "l2":
+        NON_NEGATIVE.check_schedulable("weight_decay", weight_decay)
+        transforms = () if weight_decay == 0 else (L2Decay(weight_decay),)
+        return {"transforms": transforms, "update": Additive()}
+    if decay not in ("decoupled", "independent", "cautious"):
+        raise ValueError(f"decay must be 'decoupled', 'l2', 'independent' or 'cautious', got {decay!r}")
+    return {"update": Additive("none" if weight_decay == 0 else decay, weight_decay)}

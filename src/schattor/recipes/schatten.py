@@ -1,0 +1,117 @@
+"""The Schatten family itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from ..estimators import EMA, Estimator, HeavyBall
+from ..geometries import Schatten
+from ..mixed_norm import Coupling, MixedNorm
+from ..parts import NormScaling
+from ..recipe import Recipe, decay_parts, recipe
+from ..values import Schedulable
+
+KINDS: dict[str, type[EMA] | type[HeavyBall]] = {"ema": EMA, "heavy_ball": HeavyBall}
+
+
+def momentum_of(kind: str, momentum: Schedulable, init: str, nesterov: bool) -> Estimator:
+    """Return the estimator of this kind."""
+    if kind not in KINDS:
+        raise ValueError(f"momentum_kind must be one of {', '.join(map(repr, KINDS))}, got {kind!r}")
+    if init not in ("first", "zero"):
+        raise ValueError(f"momentum_init must be 'first' or 'zero', got {init!r}")
+    return KINDS[kind](momentum=momentum, init=init, nesterov=nesterov)
+
+
+# More arguments than other recipes have: it is the whole family, and each names a choice of the paper.
+@recipe(family="Schatten", source="Ma, Zhang, He, arXiv 2606.15702, Algorithms 1-4")
+def schattor(
+    *,
+    p: Schedulable | None = None,
+    lr: Schedulable,
+    rule: str = "ball",
+    momentum: Schedulable = 0.9,
+    momentum_kind: str = "ema",
+    momentum_init: str = "first",
+    nesterov: bool = False,
+    weight_decay: Schedulable = 0.0,
+    decay: str = "decoupled",
+    scale: str | float = "none",
+    outer: float | None = None,
+    weights: Schedulable | Mapping[str, Schedulable] | None = None,
+    norm: MixedNorm | None = None,
+) -> Recipe:
+    r"""Schatten-family methods: ball or regularization oracle of a momentum estimate.
+
+    .. math:: M_t = (1-\theta) M_{t-1} + \theta G_t, \qquad X_{t+1} = X_t + \eta D(M_t)
+
+    with the ball oracle D (Algorithms 1 and 3) or the regularization oracle (Algorithms 2 and 4) of a Schatten norm,
+    or of a mixed norm over the blocks, and :math:`\theta = 1 - \text{momentum}`.
+
+    Parameters
+    ----------
+    p : float or callable
+        Schatten exponent of every block, in [1, inf]. Required unless `norm` is given.
+    lr : float or callable
+        Step size :math:`\eta`. For the ball rule the primal norm of the step; for the regularization rule the factor
+        on a step as long as the dual norm of the estimate.
+    rule : {"ball", "regularization"}
+    momentum : float or callable
+        :math:`1-\theta` in [0, 1).
+    momentum_kind : {"ema", "heavy_ball"}
+    momentum_init : {"first", "zero"}
+        ``"first"``: :math:`M_0` is the first gradient, and the first step uses it. ``"zero"``: :math:`M_0 = 0`.
+    nesterov : bool
+    weight_decay : float or callable
+    decay : {"decoupled", "l2", "independent", "cautious"}
+    scale : str or float
+        Shape factor of each block; see `schattor.parts.shape_factor`.
+    outer : float, optional
+        Outer exponent r. Default inf for the ball rule and 2 for the regularization rule: those with which the blocks
+        separate.
+    weights : float, callable or mapping, optional
+        Block weights :math:`w_i`, by name or glob. Default 1.
+    norm : MixedNorm, optional
+        Names every block; instead of `p`, `outer` and `weights`.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    TypeError
+        Without p and norm, or with norm beside p, outer or weights.
+    ValueError
+        For values outside their ranges.
+
+    Notes
+    -----
+    p = 2 is normalised SGD (ball) and SGD (regularization); p = inf is Muon with the exact polar factor (ball) and
+    PolarGrad (regularization). arXiv 2606.15702, Algorithms 1-4.
+
+    Examples
+    --------
+    >>> opt = st.Schattor({"W": np.eye(2)}, p=4, lr=0.1)
+    >>> opt.step({"W": np.diag([8.0, 1.0])})
+    >>> opt.params["W"].round(3)
+    array([[0.902, 0.   ],
+           [0.   , 0.951]])
+    """
+    if norm is None and p is None:
+        raise TypeError("schattor needs p= (a Schatten exponent) or norm= (a MixedNorm)")
+    if norm is not None and not (p is None and outer is None and weights is None):
+        raise TypeError("norm= brings its own exponents, outer= and weights=; give it alone")
+    default_outer = math.inf if rule == "ball" else 2.0
+    return Recipe(
+        name="schattor",
+        lr=lr,
+        estimator=momentum_of(momentum_kind, momentum, momentum_init, nesterov),
+        geometry=norm if norm is not None else Schatten(p),  # type: ignore[arg-type]
+        coupling=None
+        if norm
+        else Coupling(default_outer if outer is None else outer, 1.0 if weights is None else weights),
+        scaling=NormScaling(rule, scale),
+        **decay_parts(decay, weight_decay),
+    )

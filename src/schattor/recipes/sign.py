@@ -1,0 +1,94 @@
+"""Methods of the largest-entry norm."""
+
+from __future__ import annotations
+
+from ..estimators import EMA
+from ..geometries import Sign
+from ..recipe import Recipe, decay_parts, recipe
+from ..values import Schedulable
+
+
+@recipe(family="sign", source="Bernstein et al., arXiv 1802.04434")
+def sign_sgd(*, lr: Schedulable, weight_decay: Schedulable = 0.0, decay: str = "decoupled") -> Recipe:
+    r"""Sign descent: :math:`W \leftarrow W - \eta\,\mathrm{sign}(G)`, with sign(0) = 0.
+
+    Parameters
+    ----------
+    lr : float or callable
+        What every entry moves by.
+    weight_decay : float or callable
+    decay : {"decoupled", "l2", "independent", "cautious"}
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ValueError
+        For values outside their ranges.
+
+    Notes
+    -----
+    arXiv 1802.04434. The ball oracle of the largest-entry norm, without momentum.
+
+    Examples
+    --------
+    >>> opt = st.SignSGD([np.array([1.0, 1.0])], lr=0.1)
+    >>> opt.step([np.array([5.0, -0.5])])
+    >>> opt.params["0"]
+    array([0.9, 1.1])
+    """
+    return Recipe(name="sign_sgd", lr=lr, geometry=Sign(), **decay_parts(decay, weight_decay))
+
+
+@recipe(family="sign", source="Bernstein et al., arXiv 1802.04434")
+def signum(
+    *,
+    lr: Schedulable,
+    momentum: Schedulable = 0.9,
+    nesterov: bool = False,
+    weight_decay: Schedulable = 0.0,
+    decay: str = "decoupled",
+) -> Recipe:
+    r"""Sign descent on the momentum.
+
+    .. math:: M \leftarrow \beta M + (1-\beta) G, \qquad W \leftarrow W - \eta\,\mathrm{sign}(M).
+
+    Parameters
+    ----------
+    lr : float or callable
+        What every entry moves by.
+    momentum : float or callable
+        The buffer starts at zero.
+    nesterov : bool
+    weight_decay : float or callable
+    decay : {"decoupled", "l2", "independent", "cautious"}
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ValueError
+        For values outside their ranges.
+
+    Notes
+    -----
+    arXiv 1802.04434.
+
+    Examples
+    --------
+    >>> opt = st.Signum([np.array([1.0])], lr=0.25)
+    >>> opt.step([np.array([-3.0])])
+    >>> opt.params["0"]
+    array([1.25])
+    """
+    return Recipe(
+        name="signum",
+        lr=lr,
+        estimator=EMA(momentum, "zero", nesterov),
+        geometry=Sign(),
+        **decay_parts(decay, weight_decay),
+    )
