@@ -4,10 +4,11 @@ from . import _runtime, estimators, linalg, parts, plotting, recipes, views
 from ._version import __version__
 from .config import show_config
 from .geometries import Lp, Schatten, Sign, Spectral
+from .info import OracleInfo
 from .mixed_norm import MixedNorm
 from .optimizer import Optimizer
 from .optimizers import SGD, AdamW, Muon, NormalizedSGD, PolarGrad, Schattor, SignSGD, Signum
-from .oracles import OracleInfo, ball_oracle, regularization_oracle, schatten_norm
+from .oracles import ball_oracle, regularization_oracle, schatten_norm
 from .recipe import Recipe
 from .report import BlockReport, Report
 

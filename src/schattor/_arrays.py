@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,7 +9,9 @@ import numpy.typing as npt
 
 FloatArray: TypeAlias = npt.NDArray[np.floating[Any]]
 
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+Dtype: TypeAlias = np.dtype[np.floating[Any]]
+
+FLOATS: tuple[Dtype, ...] = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def prepare(value: npt.ArrayLike, name: str) -> tuple[FloatArray, tuple[int, int]]:
@@ -25,6 +25,8 @@ def prepare(value: npt.ArrayLike, name: str) -> tuple[FloatArray, tuple[int, int
         For more than two dimensions.
     """
     array = np.asarray(value)
+    if array.ndim == 2 and array.dtype in FLOATS and array.flags.c_contiguous and array.flags.aligned:
+        return array, array.shape
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
     if array.dtype.newbyteorder("=") not in FLOATS:
@@ -43,12 +45,3 @@ def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
     for size in shape[1:]:
         cols *= size
     return rows, cols
-
-
-@contextmanager
-def naming(name: str) -> Iterator[None]:
-    """Put `name` in front of the errors that the core raises."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None

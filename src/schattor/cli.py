@@ -67,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     demo.add_argument(
-        "--quick", action="store_true", help="fewer step sizes, steps and seeds: about 15 seconds"
+        "--quick",
+        action="store_true",
+        help="fewer step sizes, steps and seeds: 15 seconds, not 90, on the digits",
     )
     demo.add_argument(
         "--data",
@@ -122,7 +124,7 @@ def _load(path: Path | None, seed: int) -> Dataset:
     from schattor.demo.experiment import seeds_of
 
     X, y = load_digits() if path is None else load_file(path)
-    name = "handwritten digits (scikit-learn)" if path is None else str(path)
+    name = "scikit-learn's handwritten digits" if path is None else str(path)
     return split(X, y, np.random.default_rng(seeds_of(seed, 0)), name)
 
 

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._arrays import FLOATS, FloatArray, naming, prepare
+from ._arrays import FLOATS, FloatArray, prepare
 from .values import FRACTION, MOMENTUM, Schedulable, Schedules, show
+
+__all__ = ["EMA", "Estimator", "HeavyBall", "NoMomentum", "RunningEstimator", "minibatch_mean"]
 
 
 class Estimator(ABC):
@@ -83,8 +85,10 @@ class RunningEstimator:
         gradient = np.require(given, requirements=["C", "A"])
         estimate = np.empty(self._shape, dtype=self._dtype)
         slots = self._schedules.evaluate(self.count)
-        with naming("G"):
+        try:
             self._runner.update(slots, gradient, estimate)
+        except ValueError as error:
+            raise ValueError(f"G: {error}") from None
         return estimate
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._arrays import FloatArray, naming, prepare
-from .linalg import Backend, NewtonSchulz, check_backend
-from .oracles import OracleInfo
+from ._arrays import Dtype, FloatArray, prepare
+from .backends import Backend, NewtonSchulz, check_backend
+from .info import OracleInfo
 from .values import EXPONENT, FRACTION, Schedulable, Schedules, show
+
+ScaledNorm: TypeAlias = tuple[_core.Scaled, Dtype]
+OracleRow: TypeAlias = tuple[_core.Scaled, str, float, int, bool, float]
 
 
 class Geometry(ABC):
@@ -40,7 +44,7 @@ class Geometry(ABC):
         float
             ``inf`` when it exceeds the dtype.
         """
-        return self._norm(X, "X")
+        return as_float(*compute_norm(self._standalone(), X, "X"))
 
     def dual_norm(self, G: npt.ArrayLike) -> float:
         """Return the dual norm ``max{<G, X> : ||X|| <= 1}`` of an array.
@@ -55,7 +59,7 @@ class Geometry(ABC):
         float
             ``inf`` when it exceeds the dtype.
         """
-        return self._norm(G, "G", dual=True)
+        return as_float(*compute_norm(self._standalone(), G, "G", dual=True))
 
     def ball(self, G: npt.ArrayLike) -> FloatArray:
         """Return the ball oracle ``argmin{<G, D> : ||D|| <= 1}``; zero at zero.
@@ -69,7 +73,7 @@ class Geometry(ABC):
         -------
         ndarray, shape of `G`
         """
-        return self._oracle(G, "G")[0]
+        return compute_oracle(self._standalone(), G, "G")[0]
 
     def regularized(self, G: npt.ArrayLike) -> FloatArray:
         """Return the regularization oracle ``argmin{<G, D> + ||D||^2 / 2}``.
@@ -88,7 +92,7 @@ class Geometry(ABC):
         OverflowError
             When the dual norm exceeds the dtype.
         """
-        return self._oracle(G, "G", regularized=True)[0]
+        return compute_oracle(self._standalone(), G, "G", regularized=True)[0]
 
     def _standalone(self) -> _core.Geometry:
         """Return the core's part for use outside of an optimizer, where there are no steps."""
@@ -98,29 +102,43 @@ class Geometry(ABC):
             raise ValueError(f"{self} has a scheduled exponent; only an optimizer can follow it")
         return part
 
-    def _norm(self, X: npt.ArrayLike, name: str, *, dual: bool = False) -> float:
-        part = self._standalone()
-        array, (rows, cols) = prepare(X, name)
-        if array.size == 0:
-            return 0.0
-        with naming(name):
-            return part.dual_norm(array, rows, cols) if dual else part.norm(array, rows, cols)
 
-    def _oracle(
-        self, G: npt.ArrayLike, name: str, *, regularized: bool = False, measure: bool = False
-    ) -> tuple[FloatArray, OracleInfo]:
-        part = self._standalone()
-        array, (rows, cols) = prepare(G, name)
-        direction = np.empty(array.shape, dtype=array.dtype)
-        if array.size == 0:
-            return direction, OracleInfo(0.0, "none", 0.0, 0, False, math.nan)
-        with naming(name):
-            info = OracleInfo(*part.oracle(array, rows, cols, regularized, measure, direction))
-        if regularized and math.isinf(info.dual_norm):
-            raise OverflowError(
-                f"{name}: the dual norm exceeds {array.dtype}, so the step has no finite length"
-            )
-        return direction, info
+def compute_norm(part: _core.Geometry, X: npt.ArrayLike, name: str, *, dual: bool = False) -> ScaledNorm:
+    """Return the norm or the dual norm, exact also where it exceeds the dtype, and that dtype."""
+    array, (rows, cols) = prepare(X, name)
+    if array.size == 0:
+        return _core.Scaled(), array.dtype
+    try:
+        return (part.dual_norm if dual else part.norm)(array, rows, cols), array.dtype
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def compute_oracle(
+    part: _core.Geometry, G: npt.ArrayLike, name: str, *, regularized: bool = False, measure: bool = False
+) -> tuple[FloatArray, OracleRow]:
+    """Return the direction, and what `OracleInfo` holds with the dual norm exact."""
+    array, (rows, cols) = prepare(G, name)
+    direction = np.empty(array.shape, dtype=array.dtype)
+    if array.size == 0:
+        return direction, (_core.Scaled(), "none", 0.0, 0, False, math.nan)
+    try:
+        row = part.oracle(array, rows, cols, regularized, measure, direction)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if regularized and math.isinf(as_float(row[0], array.dtype)):
+        raise OverflowError(f"{name}: the dual norm exceeds {array.dtype}, so the step has no finite length")
+    return direction, row
+
+
+def oracle_info(row: OracleRow, dtype: Dtype) -> OracleInfo:
+    """Return the row of `compute_oracle` with the dual norm as a number."""
+    return OracleInfo(as_float(row[0], dtype), *row[1:])
+
+
+def as_float(norm: _core.Scaled, dtype: Dtype) -> float:
+    """Return a norm as a number; infinite when it exceeds the dtype."""
+    return norm.in_float32() if dtype == np.float32 else norm.in_float64()
 
 
 @dataclass(frozen=True)
@@ -262,3 +280,16 @@ def Sign() -> Lp:
     7.0
     """
     return Lp(math.inf)
+
+
+@functools.lru_cache(maxsize=128, typed=True)
+def _cached_part(p: float, backend: Backend, rcond: float | None) -> _core.Geometry:
+    return Schatten(p, backend, rcond)._standalone()
+
+
+def schatten_part(p: float, backend: Backend = "auto", rcond: float | None = None) -> _core.Geometry:
+    """Return the core's part of ``Schatten(p, backend, rcond)``, made once for each choice."""
+    try:
+        return _cached_part(p, backend, rcond)
+    except TypeError:  # cannot be looked up: let the checks say what is wrong with it
+        return Schatten(p, backend, rcond)._standalone()

@@ -11,7 +11,7 @@ from . import _core
 from ._arrays import FloatArray, matrix_shape
 from ._tables import table
 from .blocks import flatten, match
-from .geometries import Geometry, Schatten
+from .geometries import Geometry, Schatten, compute_norm, compute_oracle
 from .parts.scalings import shape_factor
 from .values import EXPONENT, POSITIVE, Schedulable, at_step, show
 
@@ -48,9 +48,9 @@ class MixedNorm:
               \|G\|_* = \bigl\|\bigl(\|G_i\|_{(i)*} / w_i\bigr)_i\bigr\|_{\ell_s},
               \qquad \frac1r + \frac1s = 1.
 
-    With :math:`a_i = \|G_i\|_{(i)*}/w_i` the ball oracle moves block i by :math:`\tau_i/w_i` along its own oracle, where
-    :math:`\tau_i = (a_i/\|a\|_s)^{s-1}`. At r = inf every block moves by 1/w_i; at r = 1 only the blocks with the
-    largest :math:`a_i` move. Weights carry the smoothness of the blocks: :math:`w_i = \sqrt{L_i}`.
+    With :math:`a_i = \|G_i\|_{(i)*}/w_i` the ball oracle moves block i by :math:`\tau_i/w_i` along its own
+    oracle, where :math:`\tau_i = (a_i/\|a\|_s)^{s-1}`. At r = inf every block moves by 1/w_i; at r = 1 only the
+    blocks with the largest :math:`a_i` move. Weights carry the smoothness of the blocks: :math:`w_i = \sqrt{L_i}`.
 
     Parameters
     ----------
@@ -232,8 +232,11 @@ class MixedNorm:
         float
         """
         arrays = self._flatten(X, "X")
-        norms = [g._norm(arrays[name], f"X[{name!r}]") for name, g in self.geometries.items()]
-        return self._core().norm(norms, self._constant_weights())
+        norms = [
+            compute_norm(g._standalone(), arrays[name], f"X[{name!r}]")[0]
+            for name, g in self.geometries.items()
+        ]
+        return self._core().norm(norms, self._constant_weights()).in_float64()
 
     def dual_norm(self, G: Any) -> float:
         """Return the dual norm of a structure of arrays.
@@ -248,8 +251,11 @@ class MixedNorm:
         float
         """
         arrays = self._flatten(G, "G")
-        norms = [g._norm(arrays[name], f"G[{name!r}]", dual=True) for name, g in self.geometries.items()]
-        return self._core().couple(norms, self._constant_weights())[0]
+        norms = [
+            compute_norm(g._standalone(), arrays[name], f"G[{name!r}]", dual=True)[0]
+            for name, g in self.geometries.items()
+        ]
+        return self._core().couple(norms, self._constant_weights())[0].in_float64()
 
     def ball(self, G: Any) -> dict[str, FloatArray]:
         """Return the ball oracle, by block.
@@ -262,11 +268,6 @@ class MixedNorm:
         Returns
         -------
         dict of str to ndarray
-
-        Raises
-        ------
-        OverflowError
-            When a block's dual norm exceeds its dtype.
         """
         return self._oracle(G, regularized=False)
 
@@ -285,20 +286,23 @@ class MixedNorm:
         Raises
         ------
         OverflowError
-            When a block's dual norm exceeds its dtype.
+            When a block's dual norm exceeds its dtype, or the dual norm of all float64.
         """
         return self._oracle(G, regularized=True)
 
     def _oracle(self, G: Any, *, regularized: bool) -> dict[str, FloatArray]:
         arrays = self._flatten(G, "G")
         directions: dict[str, FloatArray] = {}
-        norms: list[float] = []
+        norms: list[_core.Scaled] = []
         for name, geometry in self.geometries.items():
-            directions[name], info = geometry._oracle(arrays[name], f"G[{name!r}]", regularized=regularized)
-            if math.isinf(info.dual_norm):
-                raise OverflowError(f"G[{name!r}]: the dual norm exceeds {directions[name].dtype}")
-            norms.append(info.dual_norm)
-        _, factors = self._core().couple(norms, self._constant_weights())
+            direction, row = compute_oracle(
+                geometry._standalone(), arrays[name], f"G[{name!r}]", regularized=regularized
+            )
+            directions[name] = direction
+            norms.append(row[0])
+        total, factors = self._core().couple(norms, self._constant_weights())
+        if regularized and math.isinf(total.in_float64()):
+            raise OverflowError("the dual norm of G exceeds float64, so the step has no finite length")
         for direction, factor in zip(directions.values(), factors, strict=True):
             direction *= factor[1] if regularized else factor[0]
         return directions

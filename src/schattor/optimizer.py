@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ import numpy as np
 from . import _core, state
 from ._arrays import FloatArray
 from ._tables import html_table, table
+from .backends import Backend, check_backend, check_rtol
 from .blocks import Block, Params, flatten, make_blocks, match, rebuild
-from .linalg import Backend, check_backend, check_rtol
 from .mixed_norm import MixedNorm
 from .recipe import Recipe
 from .report import BlockReport, Report
@@ -56,7 +57,7 @@ class Optimizer:
         keeps the arrays themselves: rebinding ``params["W"] = other`` is not seen.
     routes : Recipe, or mapping of str to Recipe
         Keys are names or globs ("*" also matches "/"): the exact name wins, else the first glob that fits. Every block
-        must be matched and every key must match.
+        must be matched and every key must match. The blocks that one recipe object serves share its coupling.
     schedule : callable, optional
         Maps the global step (from 0) to a factor on every recipe's lr.
     views : mapping of str to View, optional
@@ -115,6 +116,7 @@ class Optimizer:
             deterministic=deterministic,
             on_nonfinite=on_nonfinite,
         )
+        self._lock = threading.Lock()
         self._schedules = Schedules()
         self._plan = _core.Plan(deterministic)
         blocks = make_blocks(params, views)
@@ -152,16 +154,22 @@ class Optimizer:
         if isinstance(recipe.geometry, MixedNorm):
             recipe.geometry._check_names(dict.fromkeys(names), "the optimizer")
         weights = coupling.weights_of(names) if coupling else dict.fromkeys(names, 1.0)
-        lr = self._scheduled_lr(recipe.lr)
+        lr = self._scheduled_lr(recipe)
         slot = self._schedules.value(f"lr of {recipe.name}", NON_NEGATIVE, lr)
         group = self._plan.add_group(slot, coupling.outer if coupling else None)
         return [self._add_block(recipe, block, group, weights[block.name], lr) for block in members]
 
-    def _scheduled_lr(self, lr: Schedulable) -> Callable[[int], float]:
+    def _scheduled_lr(self, recipe: Recipe) -> Callable[[int], float]:
+        """Return the recipe's lr times the optimizer's schedule, as a function of the step."""
         schedule = self._execution["schedule"]
-        if schedule is None:
-            return lambda step: at_step(lr, step)
-        return lambda step: at_step(lr, step) * schedule(step)
+
+        def lr(step: int) -> float:
+            value = NON_NEGATIVE.check(f"lr of {recipe.name} at step {step}", at_step(recipe.lr, step))
+            if schedule is None:
+                return value
+            return value * NON_NEGATIVE.check(f"schedule of lr at step {step}", schedule(step))
+
+        return lr
 
     def _add_block(
         self, recipe: Recipe, block: Block, group: int, weight: Schedulable, lr: Callable[[int], float]
@@ -253,8 +261,11 @@ class Optimizer:
 
     def _run(self, mode: str, grads: Any, targets: list[FloatArray] | None) -> None:
         gradients = self._gradients(grads)
-        slots = self._schedules.evaluate(self._plan.step)
-        refusal = self._plan.run(mode, gradients, slots, targets)
+        with self._lock:  # the plan takes one call at a time, and schedules belong to its step
+            slots = self._schedules.evaluate(self._plan.step)
+            refusal = self._plan.run(mode, gradients, slots, targets)
+            if refusal and mode != "peek" and self._execution["on_nonfinite"] != "raise":
+                self._plan.skip()
         if refusal is None:
             return
         message = self._refusal(*refusal)
@@ -262,8 +273,6 @@ class Optimizer:
             raise ValueError(message)
         for target in targets or []:
             target[...] = 0.0
-        if mode != "peek":
-            self._plan.skip()
         if self._execution["on_nonfinite"] == "warn":
             warnings.warn(f"step {self._plan.step} skipped: {message}", RuntimeWarning, stacklevel=3)
 
@@ -296,15 +305,18 @@ class Optimizer:
         return functools.reduce(np.add, parts) if parts else None
 
     def _refusal(self, kind: str, index: int, count: int, largest: float, limit: float) -> str:
-        block = self._blocks[self._order[index]]
+        """Return the sentence for a gradient that the core refused."""
+        route = self._routes[index]
+        block = route.block
         if kind == "magnitude":
-            return (
-                f"gradient of block {block.name!r} reaches {largest:.3g}; expected at most {limit:.3g} "
-                f"({self._routes[index].recipe.name} in {block.array.dtype})"
-            )
-        what = "gradient of block" if kind == "gradient" else "block"
-        size = block.array.size
-        return f"{what} {block.name!r}: {count} of {size} entries are not finite; expected finite values"
+            found = f"gradient of block {block.name!r} reaches {largest:.3g}"
+        elif kind == "estimate":
+            found = f"momentum of block {block.name!r} would reach {largest:.3g}"
+        else:
+            what = "gradient of block" if kind == "gradient" else "block"
+            size = block.array.size
+            return f"{what} {block.name!r}: {count} of {size} entries are not finite; expected finite values"
+        return f"{found}; expected at most {limit:.3g} ({route.recipe.name} in {block.array.dtype})"
 
     # Reading
 
@@ -326,7 +338,8 @@ class Optimizer:
     @property
     def report(self) -> Report:
         """What the last step did."""
-        blocks = {row[0]: BlockReport(*row[1:]) for row in self._plan.report()}
+        rows = {row[0]: BlockReport(*row[1:]) for row in self._plan.report()}
+        blocks = {name: rows[name] for name in self._blocks if name in rows}
         step = self._plan.report_step
         return Report(blocks, None if step < 0 else step, self._plan.skipped_steps)
 
@@ -429,7 +442,7 @@ class Optimizer:
         for i, block in enumerate(blocks):
             for name, live in block.arrays.items():
                 live[...] = arrays[f"state/{block.name}/{name}"]
-            self._plan.set_count(i, int(arrays[f"state/{block.name}/count"]))
+            self._plan.state_written(i, int(arrays[f"state/{block.name}/count"]))
         self._plan.step = int(arrays["step"])
         self._plan.skipped_steps = int(arrays["skipped_steps"])
 

@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Literal, overload
 
 import numpy.typing as npt
 
 from ._arrays import FloatArray
-from .linalg import Backend, check_rtol
-
-
-@dataclass(frozen=True)
-class OracleInfo:
-    """What an oracle reports beside its direction.
-
-    Attributes
-    ----------
-    dual_norm : float
-        The dual norm of the input; ``inf`` when it exceeds the dtype. For Newton-Schulz it is ``-<G, D>``.
-    backend : str
-        ``"svd"``, ``"newton_schulz"``, ``"frobenius"`` (the closed form of p = 2 and of vectors),
-        ``"entrywise"`` (l_p), or ``"none"`` (zero or empty input).
-    residual : float
-        For the SVD the relative duality gap ``|1 + <G, D> / ||G||_q|``; for Newton-Schulz
-        ``||I - D D'||_F / sqrt(k)`` on the smaller side; zero for closed forms.
-    fallbacks : int
-        Rungs of the SVD ladder that failed before one converged; 0 as a rule.
-    approximate : bool
-        Whether the backend only approximates the oracle (coefficient sets that do not converge).
-    operator_norm : float
-        Largest singular value of D, for Newton-Schulz; NaN elsewhere.
-    """
-
-    dual_norm: float
-    backend: str
-    residual: float
-    fallbacks: int
-    approximate: bool
-    operator_norm: float
+from .backends import Backend, check_rtol
+from .geometries import as_float, compute_norm, compute_oracle, oracle_info, schatten_part
+from .info import OracleInfo
 
 
 def schatten_norm(A: npt.ArrayLike, p: float) -> float:
@@ -70,9 +42,31 @@ def schatten_norm(A: npt.ArrayLike, p: float) -> float:
     >>> st.schatten_norm(np.diag([3.0, 4.0]), np.inf)
     4.0
     """
-    from .geometries import Schatten
+    return as_float(*compute_norm(schatten_part(p), A, "A"))
 
-    return Schatten(p)._norm(A, "A")
+
+@overload
+def ball_oracle(
+    G: npt.ArrayLike,
+    p: float,
+    *,
+    backend: Backend = ...,
+    rtol: float | None = ...,
+    rcond: float | None = ...,
+    return_info: Literal[False] = ...,
+) -> FloatArray: ...
+
+
+@overload
+def ball_oracle(
+    G: npt.ArrayLike,
+    p: float,
+    *,
+    backend: Backend = ...,
+    rtol: float | None = ...,
+    rcond: float | None = ...,
+    return_info: Literal[True],
+) -> tuple[FloatArray, OracleInfo]: ...
 
 
 def ball_oracle(
@@ -130,11 +124,34 @@ def ball_oracle(
     array([[-0.985, -0.   ],
            [-0.   , -0.492]])
     """
-    from .geometries import Schatten
-
     check_rtol(rtol)
-    result = Schatten(p, backend, rcond)._oracle(G, "G", measure=return_info)
-    return result if return_info else result[0]
+    part = schatten_part(p, backend, rcond)
+    direction, row = compute_oracle(part, G, "G", measure=return_info)
+    return (direction, oracle_info(row, direction.dtype)) if return_info else direction
+
+
+@overload
+def regularization_oracle(
+    G: npt.ArrayLike,
+    p: float,
+    *,
+    backend: Backend = ...,
+    rtol: float | None = ...,
+    rcond: float | None = ...,
+    return_info: Literal[False] = ...,
+) -> FloatArray: ...
+
+
+@overload
+def regularization_oracle(
+    G: npt.ArrayLike,
+    p: float,
+    *,
+    backend: Backend = ...,
+    rtol: float | None = ...,
+    rcond: float | None = ...,
+    return_info: Literal[True],
+) -> tuple[FloatArray, OracleInfo]: ...
 
 
 def regularization_oracle(
@@ -180,8 +197,7 @@ def regularization_oracle(
     array([[-4.,  0.],
            [ 0., -4.]])
     """
-    from .geometries import Schatten
-
     check_rtol(rtol)
-    result = Schatten(p, backend, rcond)._oracle(G, "G", regularized=True, measure=return_info)
-    return result if return_info else result[0]
+    part = schatten_part(p, backend, rcond)
+    direction, row = compute_oracle(part, G, "G", regularized=True, measure=return_info)
+    return (direction, oracle_info(row, direction.dtype)) if return_info else direction

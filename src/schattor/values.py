@@ -67,8 +67,8 @@ class Schedules:
 
 
 def at_step(value: Schedulable, step: int) -> float:
-    """Return the value of a hyperparameter at this step."""
-    return float(value(step) if callable(value) else value)
+    """Return the value of a hyperparameter at this step, as given."""
+    return value(step) if callable(value) else value
 
 
 def show(value: Schedulable) -> str:

@@ -6,6 +6,8 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+__all__ = ["View", "flatten"]
+
 
 class View(ABC):
     """Maps the shape of an array to that of the matrix which the pipeline works on."""

@@ -75,6 +75,12 @@ SCHATTOR_INLINE Index countNonFiniteLoop(Index n, const T* x) {
     return count;
 }
 
+SCHATTOR_INLINE double foldLanes(double* sum) {
+    for (Index width = lanes / 2; width > 0; width /= 2)
+        for (Index j = 0; j < width; ++j) sum[j] += sum[j + width];
+    return sum[0];
+}
+
 template <class T>
 SCHATTOR_INLINE double dotLoop(Index n, const T* x, const T* y) {
     double sum[lanes] = {};
@@ -83,9 +89,22 @@ SCHATTOR_INLINE double dotLoop(Index n, const T* x, const T* y) {
         for (Index j = 0; j < lanes; ++j)
             sum[j] += static_cast<double>(x[i + j]) * static_cast<double>(y[i + j]);
     for (; i < n; ++i) sum[0] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
-    for (Index width = lanes / 2; width > 0; width /= 2)
-        for (Index j = 0; j < width; ++j) sum[j] += sum[j + width];
-    return sum[0];
+    return foldLanes(sum);
+}
+
+template <class T>
+SCHATTOR_INLINE double sumOfMagnitudesLoop(Index n, double unit, const T* x) {
+    double sum[lanes] = {};
+    Index i = 0;
+    for (; i + lanes <= n; i += lanes)
+        for (Index j = 0; j < lanes; ++j) sum[j] += unit * std::abs(static_cast<double>(x[i + j]));
+    for (; i < n; ++i) sum[0] += unit * std::abs(static_cast<double>(x[i]));
+    return foldLanes(sum);
+}
+
+template <class T>
+SCHATTOR_INLINE void negativeSignLoop(Index n, const T* x, T* out) {
+    for (Index i = 0; i < n; ++i) out[i] = static_cast<T>(x[i] < T(0)) - static_cast<T>(x[i] > T(0));
 }
 
 template <class T>
@@ -131,6 +150,10 @@ SCHATTOR_INLINE void cautiousDecayLoop(Index n, T keep, T a, const T* d, T* w) {
     SCHATTOR_CLONES double maxAbs(Index n, const T* x) { return maxAbsLoop(n, x); }                    \
     SCHATTOR_CLONES Index countNonFinite(Index n, const T* x) { return countNonFiniteLoop(n, x); }     \
     SCHATTOR_CLONES double dot(Index n, const T* x, const T* y) { return dotLoop(n, x, y); }           \
+    SCHATTOR_CLONES double sumOfMagnitudes(Index n, int e, const T* x) {                               \
+        return sumOfMagnitudesLoop(n, std::ldexp(1.0, -e), x);                                         \
+    }                                                                                                  \
+    SCHATTOR_CLONES void negativeSign(Index n, const T* x, T* out) { negativeSignLoop(n, x, out); }    \
     SCHATTOR_CLONES void scale(Index n, double a, const T* x, T* out) {                                \
         scaleLoop(n, static_cast<T>(a), x, out);                                                       \
     }                                                                                                  \

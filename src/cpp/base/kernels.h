@@ -22,6 +22,14 @@ double dot(Index n, const double* x, const double* y);
 inline double sumOfSquares(Index n, const float* x) { return dot(n, x, x); }
 inline double sumOfSquares(Index n, const double* x) { return dot(n, x, x); }
 
+/// sum_i |x_i| / 2^e
+double sumOfMagnitudes(Index n, int e, const float* x);
+double sumOfMagnitudes(Index n, int e, const double* x);
+
+/// out = -sign(x), zero at zero
+void negativeSign(Index n, const float* x, float* out);
+void negativeSign(Index n, const double* x, double* out);
+
 /// out = a x
 void scale(Index n, double a, const float* x, float* out);
 void scale(Index n, double a, const double* x, double* out);

@@ -48,20 +48,19 @@ py::tuple oracle(const Geometry& geometry, const Array<T>& array, Index rows, In
         if (factor != 1.0 && r.backend != Backend::none && std::isfinite(factor))
             kernels::scale(shape.size(), factor, d, d);
     }
-    return py::make_tuple(r.dualNorm.in(dtypeOf<T>), backendName(r.backend), r.residual, r.fallbacks,
-                          r.approximate, r.operatorNorm);
+    return py::make_tuple(r.dualNorm, backendName(r.backend), r.residual, r.fallbacks, r.approximate,
+                          r.operatorNorm);
 }
 
 template <class T, bool dual>
-double norm(const Geometry& geometry, const Array<T>& array, Index rows, Index cols) {
+Scaled norm(const Geometry& geometry, const Array<T>& array, Index rows, Index cols) {
     const Shape shape{rows, cols};
     const T* x = input(array);
     geometry.check(shape);
     requireFinite(shape.size(), x);
     const py::gil_scoped_release nogil;
     Call<T> call(geometry, shape);
-    return (dual ? geometry.dualNorm(call.context(), shape, x) : geometry.norm(call.context(), shape, x))
-        .in(dtypeOf<T>);
+    return dual ? geometry.dualNorm(call.context(), shape, x) : geometry.norm(call.context(), shape, x);
 }
 
 template <class T, class Class>
@@ -75,6 +74,11 @@ void defineCalls(Class& c) {
 }  // namespace
 
 void bindGeometry(py::module_& m) {
+    py::class_<Scaled>(m, "Scaled")
+        .def(py::init<>())
+        .def("in_float32", [](const Scaled& x) { return x.in(Dtype::float32); })
+        .def("in_float64", [](const Scaled& x) { return x.in(Dtype::float64); });
+
     py::class_<Geometry, std::shared_ptr<Geometry>> geometry(m, "Geometry");
     defineCalls<float>(geometry);
     defineCalls<double>(geometry);

@@ -82,7 +82,7 @@ public:
             refusal = plan.run(kind, io_, slots);
         }
         if (!refusal) return py::none();
-        static constexpr const char* kinds[] = {"none", "gradient", "weights", "magnitude"};
+        static constexpr const char* kinds[] = {"none", "gradient", "weights", "magnitude", "estimate"};
         return py::make_tuple(kinds[static_cast<int>(refusal.kind)], refusal.block, refusal.count,
                               refusal.largest, refusal.limit);
     }
@@ -116,11 +116,14 @@ private:
     const void* pointer(std::size_t i, const py::handle& gradient) {
         if (gradient.is_none()) return nullptr;
         const std::string& name = plan.blocks[i]->name;
-        if (!py::isinstance<py::array>(gradient))
+        const py::array& w = weights_[i];
+        // NumPy's arithmetic turns 0-D arrays into scalars.
+        const bool scalar =
+            w.ndim() == 0 && py::isinstance(gradient, py::module_::import("numpy").attr("generic"));
+        if (!scalar && !py::isinstance<py::array>(gradient))
             throw py::type_error("gradient of block '" + name + "' must be a NumPy array or None, got " +
                                  std::string(py::str(py::type::of(gradient).attr("__name__"))));
-        const auto g = py::reinterpret_borrow<py::array>(gradient);
-        const py::array& w = weights_[i];
+        const auto g = scalar ? py::array::ensure(gradient) : py::reinterpret_borrow<py::array>(gradient);
         if (!g.dtype().equal(w.dtype()))
             throw py::type_error("gradient of block '" + name + "' must have the parameter's dtype " +
                                  std::string(py::str(w.dtype())) + ", got " +
@@ -130,7 +133,7 @@ private:
                                   shapeText(w) + ", got " + shapeText(g));
         static const std::byte empty{};
         if (g.size() == 0) return &empty;
-        if (isPlain(g)) {
+        if (isPlain(g) && !scalar) {
             const auto* begin = static_cast<const std::byte*>(g.data());
             if (!plan.overlapsOtherWeights(i, begin, begin + g.nbytes())) return begin;
         }
@@ -157,8 +160,11 @@ void bindPlan(py::module_& m) {
         .def("report", &PyPlan::report)
         .def("state", &PyPlan::state)
         .def("count", [](const PyPlan& p, std::size_t i) { return p.plan.blocks.at(i)->count; })
-        .def("set_count",
-             [](PyPlan& p, std::size_t i, std::int64_t count) { p.plan.blocks.at(i)->count = count; })
+        .def("state_written",
+             [](PyPlan& p, std::size_t i, std::int64_t count) {
+                 p.plan.blocks.at(i)->count = count;
+                 p.plan.blocks.at(i)->stateWritten();
+             })
         .def_property_readonly("report_step", [](const PyPlan& p) { return p.plan.reportStep; })
         .def_property(
             "step", [](const PyPlan& p) { return p.plan.step; },

@@ -18,7 +18,12 @@ public:
     std::vector<StateSlot> state(Shape) const override;
     const float* estimate(const Context<float>&, const float*, float*) const override;
     const double* estimate(const Context<double>&, const double*, double*) const override;
-    double gain(std::span<const double>) const override { return roundingHeadroom; }
+    /// Debiased Nesterov: its first estimate is G (1 + b / (1 + b)), and no later one weighs more.
+    double gain(std::span<const double> slots) const override {
+        const double b = momentum_.at(slots);
+        return roundingHeadroom * (nesterov_ && init_ == EmaInit::debiased ? 1.0 + b / (1.0 + b) : 1.0);
+    }
+    double retention(std::span<const double> slots) const override { return momentum_.at(slots); }
 
 private:
     template <class T>

@@ -14,6 +14,8 @@ public:
 
     /// How many times larger than the largest gradient so far the estimate and the state can be.
     virtual double gain(std::span<const double>) const { return 1.0; }
+    /// The share of the old state in the new one.
+    virtual double retention(std::span<const double>) const { return 0.0; }
 
 protected:
     /// Averages of numbers up to x stay below this times x, rounding included.

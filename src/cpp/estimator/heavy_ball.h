@@ -19,6 +19,7 @@ public:
     double gain(std::span<const double> slots) const override {
         return roundingHeadroom / (1.0 - momentum_.at(slots));
     }
+    double retention(std::span<const double> slots) const override { return momentum_.at(slots); }
 
 private:
     template <class T>

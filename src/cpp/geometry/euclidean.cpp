@@ -13,8 +13,11 @@ OracleResult euclideanBall(Shape shape, const T* g, T* d) {
     result.backend = Backend::frobenius;
     result.dualNorm = frobeniusNorm(shape.size(), g);
     const Scaled norm = result.dualNorm.normalized();
-    // 1 / ||G|| must be a normal number of the dtype; elsewhere d is brought to norm about one.
-    const int shift = std::abs(norm.exponent) < std::numeric_limits<T>::max_exponent - 8 ? 0 : norm.exponent;
+    // The two scales must be normal numbers of the dtype: near the ends of its range d is brought half way
+    // back.
+    constexpr int half = std::numeric_limits<T>::max_exponent / 2;
+    const int shift =
+        std::abs(norm.exponent) <= 3 * half / 2 ? 0 : norm.exponent - (norm.exponent > 0 ? half : -half);
     if (shift == 0) {
         kernels::scale(shape.size(), -1.0, g, d);
     } else {

@@ -17,10 +17,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 template <class T>
 double scaledPowerSum(Index n, const T* x, double largest, double p) {
     double sum = 0.0;
-    if (p == 1.0)
-        for (Index i = 0; i < n; ++i) sum += std::abs(static_cast<double>(x[i])) / largest;
-    else
-        for (Index i = 0; i < n; ++i) sum += std::pow(std::abs(static_cast<double>(x[i])) / largest, p);
+    for (Index i = 0; i < n; ++i) sum += std::pow(std::abs(static_cast<double>(x[i])) / largest, p);
     return sum;
 }
 
@@ -45,6 +42,10 @@ Scaled Lp::norm(Shape s, const T* x, double p) const {
     const double largest = kernels::maxAbs(s.size(), x);
     if (largest == 0.0) return {};
     const Scaled unit = Scaled{largest, 0}.normalized();
+    if (p == 1.0) {
+        const int exponent = std::max(unit.exponent, -1000);  // 2^-exponent must be finite
+        return {kernels::sumOfMagnitudes(s.size(), exponent, x), exponent};
+    }
     if (p == infinity) return unit;
     return unit.times(std::pow(scaledPowerSum(s.size(), x, largest, p), 1.0 / p));
 }
@@ -64,7 +65,8 @@ OracleResult Lp::run(const OracleContext& c, Shape s, const T* g, T* d) const {
     result.dualNorm = norm(s, g, e.q);
     result.regularizedScale = result.dualNorm.full();
     if (e.p == infinity) {
-        result.frobenius = writeDirection(n, g, largest, d, [](double) { return 1.0; });
+        kernels::negativeSign(n, g, d);
+        result.frobenius = std::sqrt(kernels::sumOfSquares(n, d));
     } else if (e.p == 1.0) {
         const auto isLargest = [&](T x) { return std::abs(static_cast<double>(x)) == largest; };
         const double share = 1.0 / static_cast<double>(std::count_if(g, g + n, isLargest));

@@ -25,7 +25,7 @@ Iteration makeIteration(std::string_view name, int steps);
 
 /// x = composite polynomial of G / (normFactor ||G||_F) on the singular values, for a finite,
 /// non-zero G: an approximation of its polar factor. Returns ||I - X X'||_F / sqrt(k), taken on
-/// the smaller side, and the squared Frobenius norm of x.
+/// the smaller side, and ||x||_F.
 struct Orthogonalized {
     double residual = 0.0;
     double frobenius = 0.0;

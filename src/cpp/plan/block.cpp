@@ -33,7 +33,7 @@ public:
         return result;
     }
 
-    void holdDirection() override { held_.assign(static_cast<std::size_t>(shape.size()), T(0)); }
+    void holdDirection() override { heldDirection_.assign(static_cast<std::size_t>(shape.size()), T(0)); }
 
     // The direction and one array for each stage that may write elsewhere than in place.
     std::size_t scratch() const override {
@@ -57,26 +57,28 @@ public:
                 return refuse(Refusal::Kind::weightsNotFinite,
                               kernels::countNonFinite(shape.size(), weights_));
         }
-        Magnitudes result;
-        result.largest = gradient;
+        double largest = gradient;
         for (const auto& transform : pipeline.transforms)
-            result.largest = transform->magnitude(slots, result.largest, weights);
+            largest = transform->magnitude(slots, largest, weights);
         const double gain = pipeline.estimator->gain(slots);
         double limit = largestFinite(dtype) / gain;
         if (pipeline.preconditioner)
             limit = std::min(limit, pipeline.preconditioner->largestMagnitude(dtype));
-        if (!(result.largest <= limit))
-            result.refusal = {Refusal::Kind::tooLarge, 0, 0, result.largest, limit};
+        Magnitudes result;
+        if (!(largest <= limit)) result.refusal = {Refusal::Kind::gradientTooLarge, 0, 0, largest, limit};
+        const double b = pipeline.estimator->retention(slots);
+        result.estimate = std::max(largest * gain, b * held_ + (1.0 - b) * largest * gain);
         // A preconditioner brings the estimate to its own scale.
         if (pipeline.scaling->rule() == Rule::regularization && !pipeline.preconditioner)
-            result.norm = result.largest * gain * pipeline.geometry->dualNormBound(shape);
+            result.norm = result.estimate / largestFinite(dtype) * pipeline.geometry->dualNormBound(shape);
         return result;
     }
 
     const Scaled& direct(const BlockIo& io, std::span<const double> slots, std::int64_t step,
                          Arena& arena) override {
+        held_ = io.estimate;
         const auto n = static_cast<std::size_t>(shape.size());
-        direction_ = held_.empty() ? arena.take<T>(n) : held_.data();
+        direction_ = heldDirection_.empty() ? arena.take<T>(n) : heldDirection_.data();
         const ArenaFrame frame(arena);
         context_ = {shape, step, count, io.lr, weights_, slots, {}, &arena};
         const T* g = static_cast<const T*>(io.gradient);
@@ -116,6 +118,7 @@ public:
         saved_.clear();
         for (const auto& part : states_) saved_.push_back(part.arrays);
         savedCount_ = count;
+        savedHeld_ = held_;
         savedReport_ = report;
     }
 
@@ -125,7 +128,14 @@ public:
                 std::copy(saved_[i][j].begin(), saved_[i][j].end(), states_[i].pointers[j]);
         saved_.clear();
         count = savedCount_;
+        held_ = savedHeld_;
         report = savedReport_;
+    }
+
+    void stateWritten() override {
+        held_ = 0.0;
+        for (const auto& array : states_[0].arrays)
+            held_ = std::max(held_, kernels::maxAbs(static_cast<Index>(array.size()), array.data()));
     }
 
     void subtractWeights(const BlockIo& io) const override {
@@ -149,13 +159,15 @@ private:
 
     T* weights_;
     std::vector<PartState<T>> states_;  ///< estimator, preconditioner, transforms
-    std::vector<T> held_;
+    std::vector<T> heldDirection_;
     T* direction_ = nullptr;
+    double held_ = 0.0;  ///< bound of the entries of the estimate so far
     Context<T> context_;
     OracleResult oracle_;
 
     std::vector<std::vector<std::vector<T>>> saved_;
     std::int64_t savedCount_ = 0;
+    double savedHeld_ = 0.0;
     BlockReport savedReport_;
 };
 

@@ -14,13 +14,16 @@ struct BlockIo {
     const void* gradient = nullptr;  ///< null: the block is left untouched
     void* target = nullptr;          ///< receives the new weights: the weights themselves or another array
     double lr = 0.0;
+    double estimate = 0.0;  ///< what check() found
 };
 
 /// What the check before a step found in one block.
 struct Magnitudes {
     Refusal refusal;
-    double largest = 0.0;  ///< largest magnitude after the transforms
-    double norm = 0.0;     ///< where the step's length follows the gradient: a bound of the dual norm
+    double estimate = 0.0;  ///< bound of the entries of the estimate, momentum included
+    /// Where the step's length follows the estimate: a bound of its dual norm over the dtype's largest
+    /// number.
+    double norm = 0.0;
 };
 
 /// One named block: its weights (borrowed), its pipeline and its state. All calls in the order
@@ -57,6 +60,8 @@ public:
 
     virtual void saveState() = 0;
     virtual void restoreState() = 0;
+    /// To be called after the state has been written from outside.
+    virtual void stateWritten() = 0;
     /// Turns new weights in the target into the difference from the present ones.
     virtual void subtractWeights(const BlockIo&) const = 0;
 };

@@ -26,12 +26,13 @@ void Plan::addBlock(std::unique_ptr<Block> block, std::size_t group, Value weigh
 
 void Plan::finish() {
     std::size_t bytes = 0;
-    for (const auto& block : blocks) {
-        if (!groups[block->group].separates()) block->holdDirection();
-        bytes = std::max(bytes, block->scratch());
-        const auto* begin = static_cast<const std::byte*>(block->weights());
-        const auto size = static_cast<std::size_t>(block->shape.size()) * sizeOf(block->dtype);
-        if (size > 0) ranges_.push_back({begin, begin + size, ranges_.size()});
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        Block& block = *blocks[i];
+        if (!groups[block.group].separates()) block.holdDirection();
+        bytes = std::max(bytes, block.scratch());
+        const auto* begin = static_cast<const std::byte*>(block.weights());
+        const auto size = static_cast<std::size_t>(block.shape.size()) * sizeOf(block.dtype);
+        if (size > 0) ranges_.push_back({begin, begin + size, i});
     }
     std::sort(ranges_.begin(), ranges_.end(),
               [](const Range& a, const Range& b) { return a.begin < b.begin; });
@@ -62,43 +63,40 @@ Refusal Plan::check(std::span<BlockIo> io, std::span<const double> slots) {
             magnitudes_[i].refusal.block = i;
             return magnitudes_[i].refusal;
         }
+        io[i].estimate = magnitudes_[i].estimate;
     }
     for (const Group& group : groups)
         if (const Refusal refusal = checkNorms(group, slots)) return refusal;
     return {};
 }
 
-// The regularization rule moves block i by ||G||_* tau_i / w_i: with ||G||_* <= sum_i ||G_i|| / w_i this
-// stays finite when the sum and the sum over the smallest weight do (numerics: section 5).
+// The regularization rule moves block i by ||G||_* tau_i / w_i. With ||G||_* <= sum_i ||G_i|| / w_i this
+// stays finite when that sum over the smallest weight below one does; a group that separates has sums of one
+// term.
 Refusal Plan::checkNorms(const Group& group, std::span<const double> slots) const {
-    double total = 0.0, largestShare = 0.0, smallestWeight = 1.0;
-    double ceiling = std::numeric_limits<double>::max();  // where coupled, of the narrowest dtype
-    std::size_t worst = 0;
+    const auto refuse = [&](std::size_t i, double bound) {
+        const double found = magnitudes_[i].estimate;
+        return Refusal{Refusal::Kind::estimateTooLarge, i, 0, found, found / bound};
+    };
+    double ceiling = std::numeric_limits<double>::max();  // of the narrowest dtype
     for (const std::size_t i : group.blocks) ceiling = std::min(ceiling, largestFinite(blocks[i]->dtype));
+    double total = 0.0, largest = 0.0, smallestWeight = 1.0;
+    std::size_t worst = 0;
     for (std::size_t j = 0; j < group.blocks.size(); ++j) {
         const std::size_t i = group.blocks[j];
         const double weight = group.weights[j].at(slots);
-        const double share = magnitudes_[i].norm / ceiling / weight;
-        if (group.separates()) {
-            const double bound =
-                magnitudes_[i].norm / largestFinite(blocks[i]->dtype) / weight / std::min(1.0, weight);
-            if (bound > 1.0)
-                return {Refusal::Kind::tooLarge, i, 0, magnitudes_[i].largest,
-                        magnitudes_[i].largest / bound};
-            continue;
-        }
+        const double alone = magnitudes_[i].norm / weight / std::min(1.0, weight);
+        if (alone > 1.0) return refuse(i, alone);
+        const double share = magnitudes_[i].norm * (largestFinite(blocks[i]->dtype) / ceiling) / weight;
         total += share;
         smallestWeight = std::min(smallestWeight, weight);
-        if (share > largestShare) {
-            largestShare = share;
+        if (share > largest) {
+            largest = share;
             worst = i;
         }
     }
     const double bound = total / smallestWeight;
-    if (bound > 1.0)
-        return {Refusal::Kind::tooLarge, worst, 0, magnitudes_[worst].largest,
-                magnitudes_[worst].largest / bound};
-    return {};
+    return !group.separates() && bound > 1.0 ? refuse(worst, bound) : Refusal{};
 }
 
 void Plan::runSeparate(const Group& group, std::span<BlockIo> io, std::span<const double> slots) {
@@ -130,7 +128,6 @@ void Plan::runCoupled(const Group& group, std::span<BlockIo> io, std::span<const
 }
 
 Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slots) {
-    const std::scoped_lock lock(mutex_);
     const SingleThreadedBlas single(deterministic_);
     if (const Refusal refusal = check(io, slots)) return refusal;
     if (mode == Mode::peek)

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
@@ -30,7 +29,8 @@ enum class Mode {
 
 /// One step over all blocks: checks before any state is touched, then estimate, precondition and
 /// oracle for each block, the coupling, and the update. Where a group's blocks separate, both
-/// passes run block by block. After the first step nothing is allocated.
+/// passes run block by block. From the second step on, nothing is allocated by step and update; peek
+/// allocates the copy of the state that it puts back.
 class Plan {
 public:
     explicit Plan(bool deterministic) : deterministic_(deterministic) {}
@@ -41,7 +41,7 @@ public:
     /// Sizes the arena; called once, when all blocks are there.
     void finish();
 
-    /// One entry of `io` per block. With a refusal nothing has changed.
+    /// One entry of `io` per block. With a refusal nothing has changed. One call at a time.
     Refusal run(Mode mode, std::span<BlockIo> io, std::span<const double> slots);
     /// Counts a step that was dropped because of its gradients.
     void skip() { ++skippedSteps; }
@@ -75,7 +75,6 @@ private:
         std::size_t block;
     };
     std::vector<Range> ranges_;  ///< of the weights, sorted
-    std::mutex mutex_;
 };
 
 }  // namespace schattor

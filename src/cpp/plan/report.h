@@ -20,7 +20,8 @@ struct BlockReport {
 
 /// Why a step was refused before any state was touched.
 struct Refusal {
-    enum class Kind { none, gradientNotFinite, weightsNotFinite, tooLarge } kind = Kind::none;
+    enum class Kind { none, gradientNotFinite, weightsNotFinite, gradientTooLarge, estimateTooLarge };
+    Kind kind = Kind::none;
     std::size_t block = 0;
     Index count = 0;       ///< entries that are not finite
     double largest = 0.0;  ///< largest magnitude found

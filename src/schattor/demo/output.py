@@ -175,6 +175,7 @@ def _draw_losses(comparison: Comparison, path: Path) -> None:
     """Training and test loss (rows) with Schattor's ball and regularization rule (columns)."""
     # A bare Figure needs no display and leaves pyplot's state alone.
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(12, 7.5), layout="constrained")
     axes = figure.subplots(2, 2, sharex=True, sharey="row")
@@ -183,12 +184,13 @@ def _draw_losses(comparison: Comparison, path: Path) -> None:
             _loss_panel(axes[row, column], comparison, part, rule)
         axes[0, column].set_title(f"Schattor with the {rule} rule, and the others")
         axes[1, column].set_xlabel("epoch")
+        axes[1, column].xaxis.set_major_locator(MaxNLocator(integer=True))
     lines = {line.get_label(): line for ax in axes.flat for line in ax.get_lines()}
     labels = [method.label for method in comparison.methods if method.label in lines]
     figure.legend([lines[label] for label in labels], labels, loc="outside right center", frameon=False)
     data, settings = comparison.dataset, comparison.settings
     figure.suptitle(
-        f"{data.name}: loss at the best step size, mean and standard deviation over {settings.n_seeds} seeds"
+        f"Loss at the best step size, mean and standard deviation over {settings.n_seeds} seeds\n{data.name}"
     )
     figure.savefig(path, dpi=130)
 

@@ -1,0 +1,126 @@
+# Every target sets up what it needs in a private virtual environment (.venv). Needed beforehand: Python 3.10 or
+# later, make and a C++20 compiler. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO_ARGS ?=
+TEST_ARGS ?=
+BENCH_ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:  # one pip at a time
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# Settings of the calling shell that would send packages elsewhere or shadow the installed ones.
+unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT PIP_NO_DEPS PIP_DRY_RUN PIP_EDITABLE
+export PIP_USER := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+STAMPS := $(VENV)/stamps
+PIP := $(PY) -m pip --no-input
+# The build directory is kept, so that a second installation compiles only what changed; without isolation, since
+# an isolated environment has a new path each time.
+INSTALL := PATH="$(abspath $(BIN)):$$PATH" $(PIP) install --quiet --no-build-isolation -C build-dir=build/installed
+
+PACKAGE_FILES := pyproject.toml CMakeLists.txt README.md LICENSE LICENSE-THIRD-PARTY.txt \
+	$(wildcard cmake/*.cmake) \
+	$(shell find src -type f -not -name '*.py[co]' -not -name '.*' -not -name '*~' 2>/dev/null)
+# A directory changes when a file in it is added or removed.
+PACKAGE_DIRS := $(shell find src -type d -not -name __pycache__ 2>/dev/null)
+CXX_FILES = $(shell find src/cpp tests/cpp $(wildcard benchmarks/cpp) -name '*.cpp' -o -name '*.h' -o -name '*.hpp')
+CMAKE_BUILD = $(BIN)/cmake -G Ninja -S . -DCMAKE_MAKE_PROGRAM="$(abspath $(BIN))/ninja" \
+	-DPython_EXECUTABLE="$(abspath $(PY))" -DSCHATTOR_PYTHON=OFF -DSCHATTOR_WERROR=ON
+
+.PHONY: help demo test cpptest packaging verify bench lint format types tidy stubs docs wheel install clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 20
+
+# ---------------------------------------------------------------------------------------------- environment
+
+$(STAMPS)/venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "$(PYTHON) is missing or older than 3.10; name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || \
+	  { echo "$(PYTHON) cannot make virtual environments (on Debian: install python3-venv)" >&2; exit 1; }
+	$(PIP) install --quiet --upgrade 'pip>=25.1'
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/build: pyproject.toml | $(STAMPS)/venv
+	$(PIP) install --quiet --group build
+	@touch $@
+
+$(STAMPS)/package: $(PACKAGE_FILES) $(PACKAGE_DIRS) | $(STAMPS)/build
+	$(INSTALL) .
+	@touch $@
+
+# The packages of one extra, beside the installed package.
+$(STAMPS)/extra-%: pyproject.toml | $(STAMPS)/package
+	$(INSTALL) '.[$*]'
+	@touch $@
+
+install: $(STAMPS)/package  ## install the package into .venv
+
+# ---------------------------------------------------------------------------------------------- running
+
+demo: $(STAMPS)/package $(STAMPS)/extra-demo  ## train on handwritten digits, compare the optimizers
+	$(BIN)/schattor demo $(DEMO_ARGS)
+
+test: $(STAMPS)/package $(STAMPS)/extra-demo $(STAMPS)/extra-test  ## run the tests
+	$(PY) -m pytest $(TEST_ARGS)
+
+verify: $(STAMPS)/package $(STAMPS)/extra-demo $(STAMPS)/extra-test  ## run the slow tests
+	$(PY) -m pytest -m verify $(TEST_ARGS)
+
+packaging: $(STAMPS)/package $(STAMPS)/extra-test  ## test the wheel, the source archive, the editable install
+	$(PY) -m pytest -m verify tests/packaging
+
+cpptest: $(STAMPS)/build  ## run the C++ tests, warnings as errors
+	$(CMAKE_BUILD) -B build/cpptest -DSCHATTOR_BUILD_TESTS=ON
+	$(BIN)/cmake --build build/cpptest
+	$(BIN)/ctest --test-dir build/cpptest --output-on-failure --no-tests=error
+
+bench: $(STAMPS)/package $(STAMPS)/extra-demo $(STAMPS)/extra-bench  ## run the benchmarks
+	$(CMAKE_BUILD) -B build/bench -DSCHATTOR_BUILD_BENCHMARKS=ON
+	$(BIN)/cmake --build build/bench
+	$(PY) benchmarks/run.py --cpp build/bench $(BENCH_ARGS)
+
+# ---------------------------------------------------------------------------------------------- quality
+
+lint: $(STAMPS)/extra-dev  ## check style and format
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+
+format: $(STAMPS)/extra-dev  ## format the sources
+	$(PY) -m ruff check --fix-only .
+	$(PY) -m ruff format .
+	$(BIN)/clang-format -i $(CXX_FILES)
+
+types: $(STAMPS)/extra-demo $(STAMPS)/extra-dev  ## check the types
+	$(PY) -m mypy
+
+tidy: $(STAMPS)/extra-dev  ## look for likely mistakes in the C++ sources
+	$(CMAKE_BUILD) -B build/tidy -DSCHATTOR_BUILD_TESTS=ON -DCMAKE_CXX_CLANG_TIDY="$(abspath $(BIN))/clang-tidy"
+	$(BIN)/cmake --build build/tidy
+
+stubs: $(STAMPS)/package $(STAMPS)/extra-dev  ## write the type stubs of the extension module anew
+	$(PY) -m pybind11_stubgen schattor._core -o build/stubs
+	cp build/stubs/schattor/_core.pyi src/schattor/_core.pyi
+
+docs: $(STAMPS)/package $(STAMPS)/extra-demo $(STAMPS)/extra-docs  ## build the documentation, warnings as errors
+	$(PY) -m sphinx -W --keep-going -b html docs build/docs/html
+
+# ---------------------------------------------------------------------------------------------- releasing
+
+wheel: $(STAMPS)/extra-dev  ## build source archive and wheel into dist/
+	$(PY) -m build --outdir dist
+
+clean:  ## remove the environment and everything built
+	rm -rf $(VENV) build dist
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis docs/_build
+	find src tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

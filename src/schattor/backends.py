@@ -1,0 +1,108 @@
+"""How oracles are computed: the backends by name and the Newton-Schulz coefficient sets."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from . import _core
+
+
+@dataclass(frozen=True)
+class CoefficientSet:
+    """A named sequence of odd polynomial steps ``x -> a x + b x^3 + c x^5`` on the singular values.
+
+    Attributes
+    ----------
+    name : str
+    steps : tuple of (a, b, c)
+    default_steps : int
+        Number of steps taken when none is asked for.
+    repeats_last : bool
+        Whether further steps repeat the last triple; otherwise more steps than `steps` has are refused.
+    convergent : bool
+        Whether, with at least ``len(steps)`` steps, every singular value of the result ends in [0, 1] and
+        those that are not tiny end at 1. Other sets only come near 1.
+    norm_factor : float
+        The input is divided by ``norm_factor * ||X||_F`` first.
+    source : str
+    """
+
+    name: str
+    steps: tuple[tuple[float, float, float], ...]
+    default_steps: int
+    repeats_last: bool
+    convergent: bool
+    norm_factor: float
+    source: str
+
+
+def coefficient_sets() -> dict[str, CoefficientSet]:
+    """Return the table of coefficient sets by name.
+
+    Returns
+    -------
+    dict of str to CoefficientSet
+
+    Examples
+    --------
+    >>> st.linalg.coefficient_sets()["muon"].steps
+    ((3.4445, -4.775, 2.0315),)
+    """
+    return {row[0]: CoefficientSet(*row) for row in _core.coefficient_table()}
+
+
+@dataclass(frozen=True)
+class NewtonSchulz:
+    """A Newton-Schulz backend: a coefficient set and a number of steps.
+
+    Parameters
+    ----------
+    coefficients : str
+        A name from `coefficient_sets`.
+    steps : int, optional
+        Default: the number that the set was made for.
+
+    Raises
+    ------
+    ValueError
+        For an unknown set, fewer than one step, or more steps than a set without repetition has.
+
+    Examples
+    --------
+    >>> st.linalg.NewtonSchulz("muon").steps
+    5
+    """
+
+    coefficients: str = "polar_express"
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        steps = 0 if self.steps is None else operator.index(self.steps)
+        if self.steps is not None and steps < 1:
+            raise ValueError(f"steps must be at least 1, got {steps}")
+        object.__setattr__(self, "steps", _core.check_iteration(self.coefficients, steps))
+
+
+Backend: TypeAlias = str | NewtonSchulz
+"""``"auto"``, ``"svd"``, ``"newton_schulz"`` or a `NewtonSchulz`."""
+
+
+def check_backend(backend: Backend) -> Backend:
+    """Return `backend` with ``"newton_schulz"`` spelt out, or raise naming what is available."""
+    if backend == "newton_schulz":
+        return NewtonSchulz()
+    if isinstance(backend, NewtonSchulz) or backend in ("auto", "svd"):
+        return backend
+    if backend == "gram":
+        raise ValueError("backend 'gram' is not available yet; use 'auto' or 'svd'")
+    raise ValueError(
+        f"backend must be 'auto', 'svd', 'newton_schulz' or a NewtonSchulz(...), got {backend!r}"
+    )
+
+
+def check_rtol(rtol: float | None) -> None:
+    """Raise for a requested accuracy: only the strict one exists so far."""
+    if rtol is not None:
+        raise ValueError(f"rtol must be None (strict); a numeric rtol is not available yet, got {rtol!r}")

@@ -1,0 +1,35 @@
+"""What oracles report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class OracleInfo:
+    """What an oracle reports beside its direction.
+
+    Attributes
+    ----------
+    dual_norm : float
+        The dual norm of the input; ``inf`` when it exceeds the dtype. For Newton-Schulz it is ``-<G, D>``.
+    backend : str
+        ``"svd"``, ``"newton_schulz"``, ``"frobenius"`` (the closed form of p = 2 and of vectors),
+        ``"entrywise"`` (l_p), or ``"none"`` (zero or empty input).
+    residual : float
+        For the SVD the relative duality gap ``|1 + <G, D> / ||G||_q|``; for Newton-Schulz
+        ``||I - D D'||_F / sqrt(k)`` on the smaller side; zero for closed forms.
+    fallbacks : int
+        Rungs of the SVD ladder that failed before one converged; 0 as a rule.
+    approximate : bool
+        Whether the backend only approximates the oracle (coefficient sets that do not converge).
+    operator_norm : float
+        Largest singular value of D, for Newton-Schulz; NaN elsewhere.
+    """
+
+    dual_norm: float
+    backend: str
+    residual: float
+    fallbacks: int
+    approximate: bool
+    operator_norm: float

@@ -1,0 +1,309 @@
+#include "base/kernels.h"
+
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "support.h"
+
+namespace kernels = schattor::kernels;
+using schattor::Index;
+using support::forBothDtypes;
+using support::gaussian;
+
+namespace {
+
+constexpr Index longest = 70;  // past the unrolled lanes and their tails, several times
+
+// Whether two arrays hold the same bits (NaN included).
+template <class T>
+bool same(const std::vector<T>& a, const std::vector<T>& b) {
+    return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+}
+
+// A copy of `values` that begins `shift` entries behind a cache line, with NaN all round: a loop
+// that reads or counts a neighbour spoils its result.
+template <class T>
+class Shifted {
+public:
+    Shifted(const std::vector<T>& values, std::size_t shift)
+        : size_(values.size()), memory_(size_ + 160, std::numeric_limits<T>::quiet_NaN()) {
+        const auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
+        const std::size_t lead = (64 - address % 64) % 64 / sizeof(T);
+        begin_ = memory_.data() + lead + 16 + shift;
+        std::copy(values.begin(), values.end(), begin_);
+    }
+    T* data() { return begin_; }
+    std::vector<T> values() const { return {begin_, begin_ + size_}; }
+
+private:
+    std::size_t size_;
+    std::vector<T> memory_;
+    T* begin_;
+};
+
+template <class T>
+std::string caseName(Index n, Index at = -1) {
+    return std::string(support::nameOf<T>) + ", length " + std::to_string(n) +
+           (at < 0 ? "" : ", position " + std::to_string(at));
+}
+
+}  // namespace
+
+TEST("maxAbs finds the largest magnitude at every position of every length") {
+    forBothDtypes([]<class T>(T) {
+        CHECK_EQ(kernels::maxAbs(0, static_cast<const T*>(nullptr)), 0.0);
+        for (Index n = 1; n <= longest; ++n)
+            for (Index at = 0; at < n; ++at) {
+                std::vector<T> x = gaussian<T>(n, 1);
+                for (T& value : x) value = std::fmod(value, T(1));
+                x[static_cast<std::size_t>(at)] = at % 2 == 0 ? T(-7.5) : T(7.5);
+                CHECK_FOR((caseName<T>(n, at)), kernels::maxAbs(n, x.data()) == 7.5);
+            }
+    });
+}
+
+TEST("maxAbs shows a single NaN or infinity as a value that is not finite") {
+    forBothDtypes([]<class T>(T) {
+        using Limits = std::numeric_limits<T>;
+        const T bad[] = {Limits::infinity(), -Limits::infinity(), Limits::quiet_NaN(), -Limits::quiet_NaN(),
+                         Limits::signaling_NaN()};
+        for (Index n = 1; n <= longest; ++n)
+            for (Index at = 0; at < n; ++at)
+                for (const T value : bad) {
+                    std::vector<T> x(static_cast<std::size_t>(n), Limits::max());
+                    x[static_cast<std::size_t>(at)] = value;
+                    CHECK_FOR((caseName<T>(n, at)), !std::isfinite(kernels::maxAbs(n, x.data())));
+                    CHECK_FOR((caseName<T>(n, at)), kernels::countNonFinite(n, x.data()) == 1);
+                }
+    });
+}
+
+TEST("maxAbs and countNonFinite take the ends of the range for what they are") {
+    forBothDtypes([]<class T>(T) {
+        using Limits = std::numeric_limits<T>;
+        const T values[] = {T(0),          -T(0),         Limits::denorm_min(), -Limits::min() / 2,
+                            Limits::min(), -Limits::max()};
+        for (Index n = 1; n <= longest; ++n)
+            for (const T value : values) {
+                const std::vector<T> x(static_cast<std::size_t>(n), value);
+                CHECK_FOR(caseName<T>(n),
+                          kernels::maxAbs(n, x.data()) == std::abs(static_cast<double>(value)));
+                CHECK_FOR(caseName<T>(n), kernels::countNonFinite(n, x.data()) == 0);
+            }
+    });
+}
+
+TEST("countNonFinite counts each entry once") {
+    forBothDtypes([]<class T>(T) {
+        for (Index n = 0; n <= longest; ++n) {
+            std::vector<T> x = gaussian<T>(n, 2);
+            Index expected = 0;
+            for (std::size_t i = 0; i < x.size(); i += 3, ++expected)
+                x[i] = i % 2 == 0 ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::quiet_NaN();
+            CHECK_FOR(caseName<T>(n), kernels::countNonFinite(n, x.data()) == expected);
+        }
+    });
+}
+
+TEST("dot agrees with a sum in long double to the bound of 16 lanes in double") {
+    forBothDtypes([]<class T>(T) {
+        for (Index n = 0; n <= 1000; n = n < longest ? n + 1 : n + 233) {
+            const std::vector<T> x = gaussian<T>(n, 3);
+            const std::vector<T> y = gaussian<T>(n, 4);
+            long double exact = 0.0L;
+            long double magnitude = 0.0L;
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                const long double term = static_cast<long double>(x[i]) * static_cast<long double>(y[i]);
+                exact += term;
+                magnitude += std::abs(term);
+            }
+            // One rounding per product and one per addition; a lane holds n / 16 terms and the
+            // first one up to 15 more, then four additions join the lanes.
+            const double roundings = static_cast<double>(n) / 16.0 + 20.0;
+            const double bound =
+                roundings * std::numeric_limits<double>::epsilon() * static_cast<double>(magnitude);
+            const double error = std::abs(static_cast<double>(exact - kernels::dot(n, x.data(), y.data())));
+            CHECK_FOR(caseName<T>(n), error <= bound);
+        }
+    });
+}
+
+TEST("dot has the same bits at every alignment of either operand") {
+    forBothDtypes([]<class T>(T) {
+        for (Index n = 0; n <= longest; ++n) {
+            const std::vector<T> x = gaussian<T>(n, 5);
+            const std::vector<T> y = gaussian<T>(n, 6);
+            const double reference = kernels::dot(n, x.data(), y.data());
+            for (std::size_t shift = 0; shift < 16; ++shift) {
+                Shifted<T> a(x, shift);
+                Shifted<T> b(y, (5 * shift) % 16);
+                CHECK_FOR(caseName<T>(n) + ", shift " + std::to_string(shift),
+                          kernels::dot(n, a.data(), b.data()) == reference);
+            }
+        }
+    });
+}
+
+TEST("dot sums in the documented order: lanes by index modulo 16, joined in halves") {
+    forBothDtypes([]<class T>(T) {
+        for (Index n = 0; n <= longest; ++n) {
+            // Small integers times powers of two: products are exact, sums are not.
+            std::vector<T> x(static_cast<std::size_t>(n));
+            for (std::size_t i = 0; i < x.size(); ++i)
+                x[i] = static_cast<T>(std::ldexp(1.0 + i % 7, (i * 11) % 60));
+            const std::vector<T> ones(x.size(), T(1));
+            double lane[16] = {};
+            const std::size_t whole = x.size() / 16 * 16;
+            for (std::size_t i = 0; i < x.size(); ++i)
+                lane[i < whole ? i % 16 : 0] += static_cast<double>(x[i]);
+            for (int width = 8; width > 0; width /= 2)
+                for (int j = 0; j < width; ++j) lane[j] += lane[j + width];
+            CHECK_FOR(caseName<T>(n), kernels::dot(n, x.data(), ones.data()) == lane[0]);
+        }
+    });
+}
+
+TEST("sumOfMagnitudes is the sum of |x_i| / 2^e, and has the same bits at every alignment") {
+    forBothDtypes([]<class T>(T) {
+        using Limits = std::numeric_limits<T>;
+        for (Index n = 0; n <= longest; ++n)
+            for (const int e : {0, Limits::max_exponent, Limits::min_exponent}) {
+                std::vector<T> x = gaussian<T>(n, 13);
+                long double exact = 0.0L;
+                for (T& value : x) {
+                    value = std::ldexp(value, std::min(e, Limits::max_exponent - 4));
+                    exact += std::ldexp(std::abs(static_cast<long double>(value)), -e);
+                }
+                const double sum = kernels::sumOfMagnitudes(n, e, x.data());
+                // Positive terms: at most one rounding per addition, and scaling by 2^-e is exact.
+                const double bound = static_cast<double>(n) * std::numeric_limits<double>::epsilon() * sum;
+                CHECK_FOR(caseName<T>(n), std::abs(static_cast<double>(exact - sum)) <= bound);
+                for (std::size_t shift = 1; shift < 16; ++shift) {
+                    Shifted<T> a(x, shift);
+                    CHECK_FOR(caseName<T>(n) + ", shift " + std::to_string(shift),
+                              kernels::sumOfMagnitudes(n, e, a.data()) == sum);
+                }
+            }
+    });
+}
+
+TEST("negativeSign is -1, 0 or 1 at every position, down to the smallest numbers") {
+    forBothDtypes([]<class T>(T) {
+        using Limits = std::numeric_limits<T>;
+        const T values[] = {T(0), -T(0), Limits::denorm_min(), -Limits::denorm_min(), Limits::max(), T(-3)};
+        const T expected[] = {T(0), T(0), T(-1), T(1), T(-1), T(1)};
+        for (Index n = 0; n <= longest; ++n) {
+            std::vector<T> x(static_cast<std::size_t>(n));
+            for (std::size_t i = 0; i < x.size(); ++i) x[i] = values[i % 6];
+            std::vector<T> out(x.size(), T(9));
+            kernels::negativeSign(n, x.data(), out.data());
+            kernels::negativeSign(n, x.data(), x.data());
+            for (std::size_t i = 0; i < x.size(); ++i)
+                CHECK_FOR(caseName<T>(n, static_cast<Index>(i)), out[i] == expected[i % 6] && x[i] == out[i]);
+        }
+    });
+}
+
+TEST("element-wise kernels give the same bits in place, out of place and at every alignment") {
+    forBothDtypes([]<class T>(T) {
+        for (Index n = 0; n <= longest; ++n) {
+            const std::vector<T> x = gaussian<T>(n, 7);
+            const std::vector<T> y = gaussian<T>(n, 8);
+            std::vector<T> v = gaussian<T>(n, 9);
+            for (T& value : v) value *= value;
+            const std::vector<T> blank(x.size(), T(0));
+            for (std::size_t shift = 0; shift < 16; ++shift) {
+                const auto label = [&] { return caseName<T>(n) + ", shift " + std::to_string(shift); };
+                // Calls f(first, second, out) with separate arrays and with out on top of an operand.
+                const auto agree = [&](const std::vector<T>& first, const std::vector<T>& second, auto f) {
+                    std::vector<T> expected = blank;
+                    f(first.data(), second.data(), expected.data());
+                    Shifted<T> a(first, shift);
+                    Shifted<T> b(second, (shift + 3) % 16);
+                    Shifted<T> out(blank, (shift + 7) % 16);
+                    f(a.data(), b.data(), out.data());
+                    CHECK_FOR(label(), same(out.values(), expected));
+                    CHECK_FOR(label(), same(a.values(), first) && same(b.values(), second));
+                    f(a.data(), b.data(), a.data());
+                    CHECK_FOR(label(), same(a.values(), expected));
+                    Shifted<T> again(first, shift);
+                    f(again.data(), b.data(), b.data());
+                    CHECK_FOR(label(), same(b.values(), expected));
+                };
+                agree(x, y,
+                      [n](const T* a, const T* b, T* out) { kernels::combine(n, 0.9, a, 0.1, b, out); });
+                agree(x, v, [n](const T* a, const T* b, T* out) {
+                    kernels::divideByRoot(n, 1.5, a, 1.25, b, 1e-8, out);
+                });
+                agree(x, x, [n](const T* a, const T*, T* out) { kernels::scale(n, -0.3, a, out); });
+                agree(x, x, [n](const T* a, const T*, T* out) { kernels::scaleByPowerOfTwo(n, -7, a, out); });
+
+                std::vector<T> twice(x.size());
+                kernels::combine(n, 0.9, x.data(), 0.1, x.data(), twice.data());
+                Shifted<T> all(x, shift);
+                kernels::combine(n, 0.9, all.data(), 0.1, all.data(), all.data());
+                CHECK_FOR(label(), same(all.values(), twice));
+            }
+        }
+    });
+}
+
+TEST("combine, averageSquares and cautiousDecay follow their formulas") {
+    forBothDtypes([]<class T>(T) {
+        const T eps = std::numeric_limits<T>::epsilon();
+        for (Index n = 0; n <= longest; ++n) {
+            const std::vector<T> d = gaussian<T>(n, 10);
+            const std::vector<T> w = gaussian<T>(n, 11);
+            std::vector<T> sum(d.size());
+            std::vector<T> squares = w;
+            std::vector<T> cautious = w;
+            kernels::combine(n, 2.0, d.data(), -0.5, w.data(), sum.data());
+            kernels::averageSquares(n, 0.75, d.data(), squares.data());
+            kernels::cautiousDecay(n, 0.5, 0.25, d.data(), cautious.data());
+            for (std::size_t i = 0; i < d.size(); ++i) {
+                // Coefficients are exact in binary: at most three roundings of terms below `size`.
+                const T size = T(4) * (std::abs(d[i]) + std::abs(w[i]) + d[i] * d[i]);
+                const T keep = w[i] * d[i] < T(0) ? T(0.5) : T(1);
+                CHECK_FOR(caseName<T>(n), std::abs(sum[i] - (2 * d[i] - w[i] / 2)) <= eps * size);
+                CHECK_FOR(caseName<T>(n),
+                          std::abs(squares[i] - (T(0.75) * w[i] + T(0.25) * d[i] * d[i])) <= eps * size);
+                CHECK_FOR(caseName<T>(n), std::abs(cautious[i] - (keep * w[i] + d[i] / 4)) <= eps * size);
+            }
+        }
+    });
+}
+
+TEST("divideByRoot is zero where the root and eps are zero") {
+    forBothDtypes([]<class T>(T) {
+        for (Index n = 1; n <= longest; ++n) {
+            const std::vector<T> m = gaussian<T>(n, 12);
+            std::vector<T> v(m.size(), T(4));
+            for (std::size_t i = 0; i < v.size(); i += 2) v[i] = T(0);
+            std::vector<T> out(m.size(), T(99));
+            kernels::divideByRoot(n, 1.0, m.data(), 1.0, v.data(), 0.0, out.data());
+            for (std::size_t i = 0; i < v.size(); ++i)
+                CHECK_FOR(caseName<T>(n), out[i] == (i % 2 == 0 ? T(0) : m[i] / 2));
+        }
+    });
+}
+
+TEST("scaleByPowerOfTwo is exact wherever the result is a normal number") {
+    forBothDtypes([]<class T>(T) {
+        using Limits = std::numeric_limits<T>;
+        const T mantissas[] = {T(1), T(-1.5), T(2) - Limits::epsilon()};
+        for (int from = Limits::min_exponent - 1; from < Limits::max_exponent; from += 13)
+            for (int to = Limits::min_exponent - 1; to < Limits::max_exponent; to += 7)
+                for (const T mantissa : mantissas) {
+                    const T x = std::ldexp(mantissa, from);
+                    T out = T(0);
+                    kernels::scaleByPowerOfTwo(1, to - from, &x, &out);
+                    CHECK_EQ(out, std::ldexp(mantissa, to));
+                }
+        // The smallest number of all is brought to one.
+        const T tiniest = Limits::denorm_min();
+        T one = T(0);
+        kernels::scaleByPowerOfTwo(1, Limits::digits - Limits::min_exponent, &tiniest, &one);
+        CHECK_EQ(one, T(1));
+    });
+}

@@ -1,0 +1,208 @@
+// LAPACK is made to fail: this program brings its own gesdd and gesvd, which either fail on request
+// or pass the call on. What is left is the public behaviour of the SVD, the oracle and the step.
+#include "svd_checks.h"
+
+#if defined(__linux__) && defined(SCHATTOR_HAVE_OPENBLAS)
+
+#include <dlfcn.h>
+
+#include "geometry/schatten.h"
+#include "plans.h"
+
+namespace {
+
+struct Failing {
+    bool sgesdd = false, dgesdd = false, sgesvd = false, dgesvd = false;
+};
+Failing failing;
+
+// The routine of this name in the BLAS itself.
+template <class F>
+F* original(const char* name) {
+    void* found = dlsym(RTLD_NEXT, name);
+    if (found == nullptr) throw std::runtime_error(std::string("not found in the BLAS: ") + name);
+    return reinterpret_cast<F*>(found);
+}
+
+}  // namespace
+
+#define JOIN_(a, b, c) a##b##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+#define F77(name) JOIN(SCHATTOR_F77_PREFIX, name, _)
+
+#define DEFINE_FAILING(T, x)                                                                               \
+    extern "C" void F77(x##gesdd)(const char* job, const int* m, const int* n, T* a, const int* lda, T* s, \
+                                  T* u, const int* ldu, T* vt, const int* ldvt, T* work, const int* lwork, \
+                                  int* iwork, int* info, std::size_t length) {                             \
+        static const auto next = original<decltype(F77(x##gesdd))>(TEXT(F77(x##gesdd)));                   \
+        next(job, m, n, a, lda, s, u, ldu, vt, ldvt, work, lwork, iwork, info, length);                    \
+        if (failing.x##gesdd) spoil(*m, *n, s, *info);                                                     \
+    }                                                                                                      \
+    extern "C" void F77(x##gesvd)(const char* jobu, const char* jobvt, const int* m, const int* n, T* a,   \
+                                  const int* lda, T* s, T* u, const int* ldu, T* vt, const int* ldvt,      \
+                                  T* work, const int* lwork, int* info, std::size_t length1,               \
+                                  std::size_t length2) {                                                   \
+        static const auto next = original<decltype(F77(x##gesvd))>(TEXT(F77(x##gesvd)));                   \
+        next(jobu, jobvt, m, n, a, lda, s, u, ldu, vt, ldvt, work, lwork, info, length1, length2);         \
+        if (failing.x##gesvd) spoil(*m, *n, s, *info);                                                     \
+    }
+
+namespace {
+
+template <class T>
+void spoil(int m, int n, T* s, int& info) {
+    std::fill_n(s, std::min(m, n), std::numeric_limits<T>::quiet_NaN());
+    info = 1;
+}
+
+}  // namespace
+
+DEFINE_FAILING(float, s)
+DEFINE_FAILING(double, d)
+
+using schattor::Arena;
+using schattor::OracleResult;
+using schattor::Schatten;
+using schattor::Shape;
+using schattor::Svd;
+using support::measure;
+using support::planted;
+using support::SvdErrors;
+
+namespace {
+
+// Which routines fail, and how many rungs that costs. In double, gesdd "in double" is gesdd again.
+struct Scenario {
+    const char* name;
+    Failing failing;
+    int floatFallbacks;
+    int doubleFallbacks;
+};
+const Scenario scenarios[] = {
+    {"nothing fails", {}, 0, 0},
+    {"gesdd fails", {true, true, false, false}, 1, 1},
+    {"float32 gesdd and gesvd fail", {true, false, true, false}, 2, 0},
+    {"all of LAPACK fails", {true, true, true, true}, 3, 3},
+};
+
+template <class T>
+int expectedFallbacks(const Scenario& scenario) {
+    return sizeof(T) == sizeof(float) ? scenario.floatFallbacks : scenario.doubleFallbacks;
+}
+
+template <class T>
+std::string label(const Scenario& scenario, Shape s) {
+    return std::string(scenario.name) + ", " + support::nameOf<T> + ", " + support::text(s);
+}
+
+// Runs f(scenario) for each one, with the routines failing.
+template <class F>
+void forEachScenario(F f) {
+    for (const Scenario& scenario : scenarios) {
+        failing = scenario.failing;
+        f(scenario);
+        failing = {};
+    }
+}
+
+}  // namespace
+
+TEST("thinSvd survives failing routines and counts the fallbacks") {
+    support::forBothDtypes([]<class T>(T) {
+        for (const Shape s : support::svdShapes()) {
+            const auto spectrum = support::spectra(s.smaller(), 1e-3)[1];
+            const std::vector<T> a = planted<T>(s, spectrum.sigma, 1);
+            forEachScenario([&](const Scenario& scenario) {
+                Arena arena(schattor::svdScratch<T>(s));
+                const Svd<T> svd = schattor::thinSvd(s, a.data(), arena);
+                const SvdErrors errors = measure(s, a, svd, spectrum.sigma);
+                CHECK_FOR(label<T>(scenario, s) + ": " + errors.text(), errors.below(support::svdConstant));
+                CHECK_FOR(label<T>(scenario, s), svd.fallbacks == expectedFallbacks<T>(scenario));
+            });
+        }
+    });
+}
+
+TEST("singular values alone come from the same ladder, in the same scratch") {
+    support::forBothDtypes([]<class T>(T) {
+        const double eps = schattor::machineEpsilon(schattor::dtypeOf<T>);
+        for (const Shape s : support::svdShapes()) {
+            const auto spectrum = support::spectra(s.smaller(), 1e-3)[1];
+            const std::vector<T> a = planted<T>(s, spectrum.sigma, 2);
+            const double bound = support::svdConstant * static_cast<double>(s.rows + s.cols) * eps;
+            forEachScenario([&](const Scenario& scenario) {
+                Arena arena(schattor::svdScratch<T>(s));
+                const Svd<T> svd = schattor::singularValues(s, a.data(), arena);
+                CHECK_FOR(label<T>(scenario, s), svd.fallbacks == expectedFallbacks<T>(scenario));
+                for (std::size_t i = 0; i < spectrum.sigma.size(); ++i)
+                    CHECK_FOR(label<T>(scenario, s),
+                              std::abs(std::ldexp(static_cast<double>(svd.sigma[i]), svd.exponent) -
+                                       spectrum.sigma[i]) <= bound);
+            });
+        }
+    });
+}
+
+TEST(
+    "the oracle's direction, dual norm and residual are right on every rung, and its fallbacks are "
+    "reported") {
+    support::forBothDtypes([]<class T>(T) {
+        const double eps = schattor::machineEpsilon(schattor::dtypeOf<T>);
+        const double infinity = std::numeric_limits<double>::infinity();
+        for (const Shape s : {Shape{12, 31}, Shape{31, 12}, Shape{20, 20}})
+            for (const double p : {1.0, 1.5, 4.0, infinity}) {
+                const auto spectrum = support::spectra(s.smaller(), 1e-2)[0];  // cond = k, gaps everywhere
+                const std::vector<T> g = planted<T>(s, spectrum.sigma, 3);
+                const Schatten geometry(p, Schatten::Route::svd, std::nullopt, -1.0);
+                Arena arena(geometry.scratch(s, schattor::dtypeOf<T>));
+                std::vector<T> expected(g.size());
+                const OracleResult reference = geometry.ball({{}, &arena}, s, g.data(), expected.data());
+                forEachScenario([&](const Scenario& scenario) {
+                    std::vector<T> d(g.size());
+                    const OracleResult r = geometry.ball({{}, &arena}, s, g.data(), d.data());
+                    const std::string name = label<T>(scenario, s) + ", p = " + check::show(p);
+                    CHECK_FOR(name, r.fallbacks == expectedFallbacks<T>(scenario));
+                    const double unit = static_cast<double>(s.rows + s.cols) * eps;
+                    CHECK_FOR(name,
+                              std::abs(r.dualNorm.full() / reference.dualNorm.full() - 1.0) <= 4.0 * unit);
+                    CHECK_FOR(name, r.residual <= 4.0 * unit);
+                    // Singular vectors move by the error over the gap, which is at least 3 / k^2 here.
+                    const double gap = 3.0 / static_cast<double>(s.smaller() * s.smaller());
+                    double worst = 0.0;
+                    for (std::size_t i = 0; i < d.size(); ++i)
+                        worst = std::max(worst, std::abs(static_cast<double>(d[i] - expected[i])));
+                    CHECK_FOR(name, worst <= 8.0 * unit / gap);
+                });
+            }
+    });
+}
+
+TEST("a step on a lower rung completes, moves the weights as usual and reports its fallbacks") {
+    support::forBothDtypes([]<class T>(T) {
+        const double eps = schattor::machineEpsilon(schattor::dtypeOf<T>);
+        const Shape s{10, 6};
+        std::vector<T> reference;
+        forEachScenario([&](const Scenario& scenario) {
+            plans::Problem<T> problem;
+            plans::Pick pick;
+            pick.geometry = std::make_shared<Schatten>(4.0, Schatten::Route::svd, std::nullopt, -1.0);
+            problem.add(s, plans::pipeline(pick), problem.group(std::nullopt, schattor::Rule::ball));
+            problem.finish();
+            for (int i = 0; i < 3; ++i) CHECK(!problem.run(schattor::Mode::step));
+            CHECK_EQ(problem.plan.blocks[0]->report.fallbacks, expectedFallbacks<T>(scenario));
+            const std::vector<T>& weights = problem.weights[0];
+            if (reference.empty()) reference = weights;
+            for (std::size_t i = 0; i < weights.size(); ++i)
+                CHECK_FOR(scenario.name,
+                          std::abs(static_cast<double>(weights[i] - reference[i])) <= 1e4 * eps);
+        });
+    });
+}
+
+#else
+
+TEST("nothing to show: the BLAS's routines cannot be replaced here") {}
+
+#endif
