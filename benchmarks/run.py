@@ -125,7 +125,7 @@ def measure(cpp: Path, wanted: str, rounds: int) -> dict[str, Any]:
             times = compare(case.sides, case.tolerance, rounds)
             for side in case.sides:
                 row = {"case": case.what, "dtype": case.dtype, "side": side.name}
-                rows.append(row | asdict(times[side.name]))
+                rows.append(row | {key: round(value, 3) for key, value in asdict(times[side.name]).items()})
             print(f"{case.what}, {case.dtype}", file=sys.stderr, flush=True)
     settings = {
         "rounds": rounds,

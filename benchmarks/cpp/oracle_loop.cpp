@@ -19,7 +19,16 @@
 
 #include "base/blas_threads.h"
 #include "geometry/schatten.h"
-#include "linalg/blas.h"
+
+// The core itself uses gesdd in double only; here each dtype has its own.
+#define JOIN_(a, b, c) a##b##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+#define F77(name) JOIN(SCHATTOR_F77_PREFIX, name, _)
+#define DECLARE_GESDD(T, name)                                                                             \
+    extern "C" void F77(name)(const char*, const int*, const int*, T*, const int*, T*, T*, const int*, T*, \
+                              const int*, T*, const int*, int*, int*, std::size_t);
+DECLARE_GESDD(float, sgesdd)
+DECLARE_GESDD(double, dgesdd)
 
 namespace {
 
@@ -65,32 +74,45 @@ private:
 };
 
 // LAPACK's gesdd with vectors and the workspace that it asks for; it destroys its input, hence the copy.
+// LAPACK sees the transpose of the row-major matrix.
 template <class T>
 class Gesdd {
 public:
     Gesdd(Shape shape, double)
-        : shape_(shape),
+        : m_(static_cast<int>(shape.cols)),
+          n_(static_cast<int>(shape.rows)),
+          k_(std::min(m_, n_)),
           copy_(static_cast<std::size_t>(shape.size())),
-          sigma_(static_cast<std::size_t>(shape.smaller())),
-          left_(static_cast<std::size_t>(shape.rows * shape.smaller())),
-          right_(static_cast<std::size_t>(shape.cols * shape.smaller())),
-          iwork_(static_cast<std::size_t>(8 * shape.smaller())) {
-        T wanted{};
-        blas::gesdd(shape.cols, shape.rows, copy_.data(), sigma_.data(), right_.data(), left_.data(), &wanted,
-                    -1, iwork_.data());
-        work_.resize(static_cast<std::size_t>(wanted));
+          sigma_(static_cast<std::size_t>(k_)),
+          left_(static_cast<std::size_t>(m_ * k_)),
+          right_(static_cast<std::size_t>(k_ * n_)),
+          work_(1),
+          iwork_(static_cast<std::size_t>(8 * k_)) {
+        run(-1);
+        work_.resize(static_cast<std::size_t>(work_[0]));
     }
 
     void operator()(const T* g) {
         std::memcpy(copy_.data(), g, copy_.size() * sizeof(T));
-        if (blas::gesdd(shape_.cols, shape_.rows, copy_.data(), sigma_.data(), right_.data(), left_.data(),
-                        work_.data(), static_cast<Index>(work_.size()), iwork_.data()) != 0)
-            fail("gesdd did not converge");
+        run(static_cast<int>(work_.size()));
     }
     const T* result() const { return nullptr; }
 
 private:
-    Shape shape_;
+    void run(int workspace) {
+        int info = 0;
+        const auto call = [&](auto gesdd) {
+            gesdd("S", &m_, &n_, copy_.data(), &m_, sigma_.data(), left_.data(), &m_, right_.data(), &k_,
+                  work_.data(), &workspace, iwork_.data(), &info, std::size_t{1});
+        };
+        if constexpr (std::is_same_v<T, float>)
+            call(&F77(sgesdd));
+        else
+            call(&F77(dgesdd));
+        if (info != 0) fail("gesdd did not converge");
+    }
+
+    int m_, n_, k_;
     std::vector<T> copy_, sigma_, left_, right_, work_;
     std::vector<int> iwork_;
 };

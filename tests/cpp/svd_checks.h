@@ -8,8 +8,9 @@
 
 namespace support {
 
-// Errors of a computed SVD, in units of (m + n) eps: backward stable methods stay below a small
-// constant in every one of them.
+// Errors of a computed SVD, in units of (m + n) eps, eps being double's: backward stable methods stay
+// below a small constant in every one of them. The planted values are known only to the rounding of A
+// itself, so the error of the values is in units of that dtype's eps.
 struct SvdErrors {
     double values = 0.0;          // max |sigma_i - planted sigma_i| / sigma_1
     double reconstruction = 0.0;  // max |A - L diag(sigma) R| / sigma_1
@@ -30,10 +31,12 @@ struct SvdErrors {
 
 // `scale` is the power of two that the planted values were multiplied with in A.
 template <class T>
-SvdErrors measure(Shape s, const std::vector<T>& a, const schattor::Svd<T>& svd,
+SvdErrors measure(Shape s, const std::vector<T>& a, const schattor::Svd& svd,
                   const std::vector<double>& sigma, int scale = 0) {
     const Index k = s.smaller();
-    const double unit = static_cast<double>(s.rows + s.cols) * schattor::machineEpsilon(schattor::dtypeOf<T>);
+    const double unit = static_cast<double>(s.rows + s.cols) * std::numeric_limits<double>::epsilon();
+    const double rounding =
+        static_cast<double>(s.rows + s.cols) * schattor::machineEpsilon(schattor::dtypeOf<T>);
     const double first = sigma[0];
     const int shift = svd.exponent - scale;  // computed values to planted ones
     SvdErrors errors;
@@ -43,31 +46,28 @@ SvdErrors measure(Shape s, const std::vector<T>& a, const schattor::Svd<T>& svd,
     };
     for (Index i = 0; i < k; ++i) {
         const auto at = static_cast<std::size_t>(i);
-        found[at] = std::ldexp(static_cast<double>(svd.sigma[i]), shift);
+        found[at] = std::ldexp(svd.sigma[i], shift);
         errors.ordered = errors.ordered && found[at] >= 0.0 && (i == 0 || found[at] <= found[at - 1]);
-        raise(errors.values, std::abs(found[at] - sigma[at]) / first / unit);
+        raise(errors.values, std::abs(found[at] - sigma[at]) / first / rounding);
     }
     for (Index i = 0; i < s.rows; ++i)
         for (Index j = 0; j < s.cols; ++j) {
             double sum = 0.0;
             for (Index l = 0; l < k; ++l)
-                if (svd.sigma[l] > T(0))
-                    sum += static_cast<double>(svd.left[i * k + l]) * found[static_cast<std::size_t>(l)] *
-                           static_cast<double>(svd.right[l * s.cols + j]);
+                if (svd.sigma[l] > 0.0)
+                    sum +=
+                        svd.left[i * k + l] * found[static_cast<std::size_t>(l)] * svd.right[l * s.cols + j];
             const double entry =
                 std::ldexp(static_cast<double>(a[static_cast<std::size_t>(i * s.cols + j)]), -scale);
             raise(errors.reconstruction, std::abs(entry - sum) / first / unit);
         }
     for (Index i = 0; i < k; ++i)
         for (Index j = 0; j < k; ++j) {
-            if (svd.sigma[i] == T(0) || svd.sigma[j] == T(0)) continue;
+            if (svd.sigma[i] == 0.0 || svd.sigma[j] == 0.0) continue;
             double left = i == j ? -1.0 : 0.0;
             double right = left;
-            for (Index l = 0; l < s.rows; ++l)
-                left += static_cast<double>(svd.left[l * k + i]) * static_cast<double>(svd.left[l * k + j]);
-            for (Index l = 0; l < s.cols; ++l)
-                right += static_cast<double>(svd.right[i * s.cols + l]) *
-                         static_cast<double>(svd.right[j * s.cols + l]);
+            for (Index l = 0; l < s.rows; ++l) left += svd.left[l * k + i] * svd.left[l * k + j];
+            for (Index l = 0; l < s.cols; ++l) right += svd.right[i * s.cols + l] * svd.right[j * s.cols + l];
             raise(errors.left, std::abs(left) / unit);
             raise(errors.right, std::abs(right) / unit);
         }

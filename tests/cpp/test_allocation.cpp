@@ -220,13 +220,6 @@ TEST("control: an allocation inside a part of the pipeline is seen") {
     CHECK_EQ(allocationsOf([&] { problem.run(Mode::step); }).own, std::size_t{1});
 }
 
-TEST("control: the SVD ladder's widened rungs, which allocate by design, are seen") {
-    const std::vector<float> a = support::gaussian<float>(20, 1);
-    Arena arena(svdScratch<float>({4, 5}));
-    const auto rungs = detail::ladder<float>().subspan(2);
-    CHECK(allocationsOf([&] { detail::climb<float>({4, 5}, a.data(), rungs, arena); }).own > 0);
-}
-
 TEST("from the second run on, steps and updates allocate nothing: every part, coupling, dtype and shape") {
     support::forBothDtypes([]<class T>(T) {
         const double infinity = std::numeric_limits<double>::infinity();

@@ -140,6 +140,20 @@ def test_counters_of_bias_correction_are_per_block() -> None:
     assert opt.state_dict()["state/early/count"] == 6
 
 
+def test_momentum_of_a_late_block_starts_with_its_first_gradient() -> None:
+    """The start "first" is the block's own: undamped under a heavy ball, whole under an average."""
+    for recipe in (
+        R.sgd(lr=1.0, momentum=0.9, dampening=0.5),
+        R.schattor(p=2, lr=1.0, rule="regularization"),
+    ):
+        params = {"early": np.zeros((1, 1)), "late": np.zeros((1, 1))}
+        opt = st.Optimizer(params, recipe)
+        for _ in range(3):
+            opt.step({"early": np.ones((1, 1)), "late": None})
+        opt.step({"early": None, "late": np.full((1, 1), 3.0)})
+        assert params["late"] == -3.0
+
+
 def test_numpy_numbers_are_numbers() -> None:
     """NumPy scalars and integers serve as hyperparameters and as scheduled values."""
     W = np.zeros((2, 2))

@@ -182,7 +182,9 @@ def normalized_sgd(
     return path
 
 
-def iterate(u: np.ndarray, steps: Steps, factor: float = 1.0, added: float = 0.0, least: float = 0.0) -> Any:
+def iterate(
+    u: np.ndarray, steps: Steps, factor: float = 1.0, added: float = 0.0, least: float = 0.0
+) -> np.ndarray:
     """Newton-Schulz as the public codes write it: X = u / max(factor ||u||_F + added, least), on the wide side."""
     X = u.T if u.shape[0] > u.shape[1] else u
     X = X / max(factor * np.sqrt((X**2).sum()) + added, least)

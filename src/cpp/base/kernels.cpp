@@ -138,9 +138,10 @@ template <class T>
 SCHATTOR_INLINE void cautiousDecayLoop(Index n, T keep, T a, const T* d, T* w) {
     SCHATTOR_IVDEP
     for (Index i = 0; i < n; ++i) {
-        // a > 0 moves along d, so decay agrees with the step where w and d differ in sign.
-        const bool agrees = (w[i] > T(0) && d[i] < T(0)) || (w[i] < T(0) && d[i] > T(0));
-        w[i] = (agrees ? keep : T(1)) * w[i] + a * d[i];
+        // Decay agrees with the displacement where w and the displacement differ in sign.
+        const T moved = a * d[i];
+        const bool agrees = (w[i] > T(0) && moved < T(0)) || (w[i] < T(0) && moved > T(0));
+        w[i] = (agrees ? keep : T(1)) * w[i] + moved;
     }
 }
 

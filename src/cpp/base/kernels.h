@@ -50,7 +50,7 @@ void averageSquares(Index n, double b, const double* g, double* v);
 void divideByRoot(Index n, double a, const float* m, double c, const float* v, double eps, float* out);
 void divideByRoot(Index n, double a, const double* m, double c, const double* v, double eps, double* out);
 
-/// w = f w + a d, entry by entry, with f = keep where w and d differ in sign, else 1
+/// w = f w + a d, entry by entry, with f = keep where w and a d differ in sign, else 1
 void cautiousDecay(Index n, double keep, double a, const float* d, float* w);
 void cautiousDecay(Index n, double keep, double a, const double* d, double* w);
 

@@ -38,9 +38,10 @@ void bindSingularValues(py::module_& m) {
             const SingleThreadedBlas single(shape.smaller() < threadedBlasFrom);
             std::fill(sigma, sigma + shape.smaller(), T(0));
             if (kernels::maxAbs(shape.size(), x) == 0.0) return 0;
-            Arena arena(svdScratch<T>(shape));
-            const Svd<T> svd = singularValues(shape, x, arena);
-            kernels::scaleByPowerOfTwo(shape.smaller(), svd.exponent, svd.sigma, sigma);
+            Arena arena(svdScratch(shape));
+            const Svd svd = singularValues(shape, x, arena);
+            kernels::scaleByPowerOfTwo(shape.smaller(), svd.exponent, svd.sigma, svd.sigma);
+            std::copy(svd.sigma, svd.sigma + shape.smaller(), sigma);
             return svd.fallbacks;
         },
         py::arg("a").noconvert(), py::arg("rows"), py::arg("cols"), py::arg("out").noconvert());

@@ -11,7 +11,8 @@ enum class Backend { none, frobenius, entrywise, svd, newtonSchulz };
 
 /// What an oracle returns beside the array d that it writes. The ball direction is ballScale * d
 /// and the regularization step regularizedScale * d: whoever applies the step multiplies by the
-/// learning rate anyway, so the oracle need not pass over the array twice.
+/// learning rate anyway, so the oracle need not pass over the array twice. With `inputIsDirection`
+/// d was left alone and g itself stands for it, with negative scales.
 struct OracleResult {
     Scaled dualNorm;
     double ballScale = 1.0;
@@ -22,6 +23,7 @@ struct OracleResult {
     Backend backend = Backend::none;
     int fallbacks = 0;
     bool approximate = false;
+    bool inputIsDirection = false;
 };
 
 /// What an oracle reads of a step; also used outside of steps, where there are no schedules.
@@ -29,6 +31,7 @@ struct OracleContext {
     std::span<const double> slots;
     Arena* arena = nullptr;
     bool measureOperatorNorm = false;
+    bool inputStays = false;  ///< the caller can read g as long as d: no need to copy it
 };
 
 /// A norm. The one hot call is ball(): given G, write the direction D of unit primal norm with

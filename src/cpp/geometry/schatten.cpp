@@ -25,37 +25,57 @@ double Schatten::dualNormBound(Shape shape) const {
 
 std::size_t Schatten::scratch(Shape shape, Dtype dtype) const {
     const bool single = dtype == Dtype::float32;
-    const std::size_t svd = single ? svdScratch<float>(shape) : svdScratch<double>(shape);
+    const auto k = static_cast<std::size_t>(shape.smaller());
+    std::size_t factors = Arena::bytesFor<double>(k);
+    if (single)
+        factors += Arena::bytesFor<float>(static_cast<std::size_t>(shape.rows) * k) +
+                   Arena::bytesFor<float>(static_cast<std::size_t>(shape.cols) * k);
     const std::size_t iteration =
         single ? newtonSchulzScratch<float>(shape) : newtonSchulzScratch<double>(shape);
-    const auto k = static_cast<std::size_t>(shape.smaller());
-    const std::size_t weights = single ? Arena::bytesFor<float>(k) : Arena::bytesFor<double>(k);
-    return std::max(svd, route_ == Route::newtonSchulz ? iteration : 0) + weights;
+    return std::max(svdScratch(shape) + factors, route_ == Route::newtonSchulz ? iteration : 0);
 }
+
+namespace {
+
+// The factors of the SVD in the dtype of the block.
+const double* rounded(Index, const double* x, double*) { return x; }
+const float* rounded(Index n, const double* x, float* out) {
+    std::copy(x, x + n, out);
+    return out;
+}
+
+template <class T>
+const T* factor(Index n, const double* x, Arena& arena) {
+    return rounded(n, x, std::is_same_v<T, double> ? nullptr : arena.take<T>(static_cast<std::size_t>(n)));
+}
+
+}  // namespace
 
 template <class T>
 OracleResult Schatten::bySvd(const OracleContext& c, Shape s, const T* g, T* d, double p) const {
     const ArenaFrame frame(*c.arena);
     const Index k = s.smaller();
     const double eps = machineEpsilon(dtypeOf<T>) * static_cast<double>(s.larger());
-    const Svd<T> svd = thinSvd(s, g, *c.arena);
-    const std::span<const T> sigma(svd.sigma, static_cast<std::size_t>(k));
-    const std::span<T> f(c.arena->take<T>(static_cast<std::size_t>(k)), static_cast<std::size_t>(k));
+    const Svd svd = thinSvd(s, g, *c.arena);
+    const std::span<const double> sigma(svd.sigma, static_cast<std::size_t>(k));
+    const std::span<double> f(c.arena->take<double>(static_cast<std::size_t>(k)),
+                              static_cast<std::size_t>(k));
     const Exponents e(p);
     ballWeights(sigma, e, rcond_ < 0.0 ? eps : rcond_, 8.0 * eps, f);
 
-    const Index kept = std::find(f.begin(), f.end(), T(0)) - f.begin();
-    view(svd.right, k, s.cols).topRows(kept).array().colwise() *= VectorView<T>(f.data(), kept).array();
+    const Index kept = std::find(f.begin(), f.end(), 0.0) - f.begin();
+    view(svd.right, k, s.cols).topRows(kept).array().colwise() *= VectorView<double>(f.data(), kept).array();
+    const T* left = factor<T>(s.rows * k, svd.left, *c.arena);
+    const T* right = factor<T>(kept * s.cols, svd.right, *c.arena);
     // D = -U diag(f) V'; in LAPACK's view D' = -(V f) U'.
-    blas::gemm<T>('N', 'N', s.cols, s.rows, kept, T(-1), svd.right, s.cols, svd.left, k, T(0), d, s.cols);
+    blas::gemm<T>('N', 'N', s.cols, s.rows, kept, T(-1), right, s.cols, left, k, T(0), d, s.cols);
 
     OracleResult result;
     result.backend = Backend::svd;
     result.fallbacks = svd.fallbacks;
-    Scaled dual = powerNorm(sigma, e.q);
-    dual.exponent += svd.exponent;
-    result.dualNorm = dual;
-    result.regularizedScale = dual.full();
+    result.dualNorm = powerNorm(sigma, e.q);
+    result.dualNorm.exponent += svd.exponent;
+    result.regularizedScale = result.dualNorm.full();
     result.frobenius = std::sqrt(kernels::sumOfSquares(k, f.data()));
     return result;
 }
@@ -89,12 +109,13 @@ Scaled duality(Shape s, const T* g, const T* d, Arena& arena) {
 
 template <class T>
 OracleResult Schatten::run(const OracleContext& c, Shape s, const T* g, T* d) const {
-    if (kernels::maxAbs(s.size(), g) == 0.0) {
+    const double largest = kernels::maxAbs(s.size(), g);
+    if (largest == 0.0) {
         std::fill(d, d + s.size(), T(0));
         return {};
     }
     const double p = p_.at(c.slots);
-    if (route_ == Route::automatic && (s.isVector() || p == 2.0)) return euclideanBall(s, g, d);
+    if (route_ == Route::automatic && (s.isVector() || p == 2.0)) return euclideanBall(c, s, g, largest, d);
     const SingleThreadedBlas single(s.smaller() < threadedBlasFrom);
     if (route_ == Route::newtonSchulz) {
         OracleResult result = byIteration(c, s, g, d);
@@ -110,12 +131,13 @@ OracleResult Schatten::run(const OracleContext& c, Shape s, const T* g, T* d) co
 
 template <class T>
 Scaled Schatten::norm(const OracleContext& c, Shape s, const T* x, double p) const {
-    if (kernels::maxAbs(s.size(), x) == 0.0) return {};
-    if (s.isVector() || p == 2.0) return frobeniusNorm(s.size(), x);
+    const double largest = kernels::maxAbs(s.size(), x);
+    if (largest == 0.0) return {};
+    if (s.isVector() || p == 2.0) return frobeniusNorm(s.size(), x, largest);
     const SingleThreadedBlas single(s.smaller() < threadedBlasFrom);
     const ArenaFrame frame(*c.arena);
-    const Svd<T> svd = singularValues(s, x, *c.arena);
-    Scaled result = powerNorm(std::span<const T>(svd.sigma, static_cast<std::size_t>(s.smaller())), p);
+    const Svd svd = singularValues(s, x, *c.arena);
+    Scaled result = powerNorm(std::span<const double>(svd.sigma, static_cast<std::size_t>(s.smaller())), p);
     result.exponent += svd.exponent;
     return result;
 }

@@ -15,16 +15,14 @@ void gemm(char transA, char transB, Index m, Index n, Index k, T alpha, const T*
           Index ldb, T beta, T* c, Index ldc);
 
 /// Thin SVD by divide and conquer; destroys A. Returns LAPACK's info.
-template <class T>
-int gesdd(Index m, Index n, T* a, T* s, T* u, T* vt, T* work, Index lwork, int* iwork);
+int gesdd(Index m, Index n, double* a, double* s, double* u, double* vt, double* work, Index lwork,
+          int* iwork);
 
 /// Thin SVD by QR iteration; destroys A. Returns LAPACK's info.
-template <class T>
-int gesvd(Index m, Index n, T* a, T* s, T* u, T* vt, T* work, Index lwork);
+int gesvd(Index m, Index n, double* a, double* s, double* u, double* vt, double* work, Index lwork);
 
 /// Singular values only (gesdd without vectors); destroys A. Returns LAPACK's info.
-template <class T>
-int singularValues(Index m, Index n, T* a, T* s, T* work, Index lwork, int* iwork);
+int singularValues(Index m, Index n, double* a, double* s, double* work, Index lwork, int* iwork);
 
 int threads();
 void setThreads(int count);

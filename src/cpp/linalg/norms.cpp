@@ -25,19 +25,17 @@ Exponents::Exponents(double exponent) : p(exponent) {
     q = power == infinity ? infinity : 1.0 + power;
 }
 
-template <class T>
-Scaled powerNorm(std::span<const T> x, double p) {
-    const double largest = x.empty() ? 0.0 : static_cast<double>(*std::max_element(x.begin(), x.end()));
+Scaled powerNorm(std::span<const double> x, double p) {
+    const double largest = x.empty() ? 0.0 : *std::max_element(x.begin(), x.end());
     if (largest == 0.0) return {};
     if (p == infinity) return Scaled{largest, 0}.normalized();
     double sum = 0.0;
-    for (const T value : x) sum += std::pow(static_cast<double>(value) / largest, p);
+    for (const double value : x) sum += std::pow(value / largest, p);
     return Scaled{largest, 0}.normalized().times(std::pow(sum, 1.0 / p));
 }
 
 template <class T>
-Scaled frobeniusNorm(Index n, const T* x) {
-    const double largest = kernels::maxAbs(n, x);
+Scaled frobeniusNorm(Index n, const T* x, double largest) {
     if (largest == 0.0) return {};
     int exponent = 0;
     std::frexp(largest, &exponent);
@@ -52,35 +50,29 @@ Scaled frobeniusNorm(Index n, const T* x) {
     return Scaled{std::sqrt(sum), exponent};
 }
 
-template <class T>
-void ballWeights(std::span<const T> sigma, const Exponents& e, double cutoff, double tie, std::span<T> f) {
-    const double largest = static_cast<double>(sigma[0]);
+void ballWeights(std::span<const double> sigma, const Exponents& e, double cutoff, double tie,
+                 std::span<double> f) {
+    const double largest = sigma[0];
     if (e.q == infinity) {
-        const auto ties = std::count_if(sigma.begin(), sigma.end(),
-                                        [&](T s) { return static_cast<double>(s) >= largest * (1.0 - tie); });
-        const T share = static_cast<T>(1.0 / static_cast<double>(ties));
-        std::fill(f.begin(), f.end(), T(0));
-        std::fill_n(f.begin(), ties, share);
+        const auto tied = [&](double s) { return s >= largest * (1.0 - tie); };
+        const auto ties = std::count_if(sigma.begin(), sigma.end(), tied);
+        std::fill(f.begin(), f.end(), 0.0);
+        std::fill_n(f.begin(), ties, 1.0 / static_cast<double>(ties));
         return;
     }
     const double threshold = e.q < 2.0 ? cutoff : 0.0;
-    const auto ratio = [&](T s) { return static_cast<double>(s) / largest; };
     double sum = 0.0;
-    for (const T s : sigma)
-        if (ratio(s) > threshold) sum += std::pow(ratio(s), e.q);
+    for (const double s : sigma)
+        if (s / largest > threshold) sum += std::pow(s / largest, e.q);
     // ||t||_q^(q-1) = (sum t^q)^(1/p)
     const double normalizer = std::pow(sum, -1.0 / e.p);
     for (std::size_t i = 0; i < sigma.size(); ++i) {
-        const double t = ratio(sigma[i]);
-        f[i] = t > threshold ? static_cast<T>(std::pow(t, e.power) * normalizer) : T(0);
+        const double t = sigma[i] / largest;
+        f[i] = t > threshold ? std::pow(t, e.power) * normalizer : 0.0;
     }
 }
 
-#define SCHATTOR_INSTANTIATE(T)                               \
-    template Scaled powerNorm<T>(std::span<const T>, double); \
-    template Scaled frobeniusNorm<T>(Index, const T*);        \
-    template void ballWeights<T>(std::span<const T>, const Exponents&, double, double, std::span<T>);
-SCHATTOR_INSTANTIATE(float)
-SCHATTOR_INSTANTIATE(double)
+template Scaled frobeniusNorm<float>(Index, const float*, double);
+template Scaled frobeniusNorm<double>(Index, const double*, double);
 
 }  // namespace schattor

@@ -20,17 +20,16 @@ void checkExponent(double p);
 
 /// (sum_i x_i^p)^(1/p) of non-negative numbers, or the largest one at p = inf. The result is
 /// computed relative to the largest entry: no power overflows or vanishes unduly.
-template <class T>
-Scaled powerNorm(std::span<const T> x, double p);
+Scaled powerNorm(std::span<const double> x, double p);
 
-/// ||x||_2 of all entries, over the whole range of the dtype.
+/// ||x||_2 of all entries, over the whole range of the dtype; `largest` is max |x_i|.
 template <class T>
-Scaled frobeniusNorm(Index n, const T* x);
+Scaled frobeniusNorm(Index n, const T* x, double largest);
 
 /// The ball oracle on singular values: weights f with <sigma, f> = ||sigma||_q over the values that
 /// are kept and ||f||_p = 1 (Lemma 1). For q < 2 values up to cutoff * sigma_1 count as zero; at
 /// p = 1 values within `tie` of sigma_1, relatively, share the mass. sigma_1 > 0 comes first.
-template <class T>
-void ballWeights(std::span<const T> sigma, const Exponents& e, double cutoff, double tie, std::span<T> f);
+void ballWeights(std::span<const double> sigma, const Exponents& e, double cutoff, double tie,
+                 std::span<double> f);
 
 }  // namespace schattor

@@ -21,80 +21,38 @@ Index workspace(Shape s) {
     return 4 * k * k + 7 * k + 64 * (s.larger() + 3 * k) + 64;
 }
 
-template <class T>
-T* scaledCopy(Shape shape, const T* a, int exponent, Arena& arena) {
-    T* copy = arena.take<T>(static_cast<std::size_t>(shape.size()));
-    kernels::scaleByPowerOfTwo(shape.size(), -exponent, a, copy);
-    return copy;
-}
+double* take(Arena& arena, Index count) { return arena.take<double>(static_cast<std::size_t>(count)); }
 
 // LAPACK sees the transpose, n x m column-major: its left vectors are our right ones.
-template <class T>
-bool divideAndConquer(Shape shape, const T* a, Svd<T>& svd, Arena& arena) {
+bool divideAndConquer(Shape shape, double* scaled, Svd& svd, Arena& arena) {
     const ArenaFrame frame(arena);
-    T* copy = scaledCopy(shape, a, svd.exponent, arena);
-    T* work = arena.take<T>(static_cast<std::size_t>(workspace(shape)));
+    double* work = take(arena, workspace(shape));
     int* iwork = arena.take<int>(static_cast<std::size_t>(8 * shape.smaller()));
-    return blas::gesdd(shape.cols, shape.rows, copy, svd.sigma, svd.right, svd.left, work, workspace(shape),
+    return blas::gesdd(shape.cols, shape.rows, scaled, svd.sigma, svd.right, svd.left, work, workspace(shape),
                        iwork) == 0;
 }
 
-template <class T>
-bool qrIteration(Shape shape, const T* a, Svd<T>& svd, Arena& arena) {
+bool qrIteration(Shape shape, double* scaled, Svd& svd, Arena& arena) {
     const ArenaFrame frame(arena);
-    T* copy = scaledCopy(shape, a, svd.exponent, arena);
-    T* work = arena.take<T>(static_cast<std::size_t>(workspace(shape)));
-    return blas::gesvd(shape.cols, shape.rows, copy, svd.sigma, svd.right, svd.left, work,
+    double* work = take(arena, workspace(shape));
+    return blas::gesvd(shape.cols, shape.rows, scaled, svd.sigma, svd.right, svd.left, work,
                        workspace(shape)) == 0;
 }
 
-// Runs a rung in double and rounds its result.
-template <class T>
-bool widened(Shape shape, const T* a, Svd<T>& svd, detail::SvdRung<double> rung) {
+bool jacobi(Shape shape, double* scaled, Svd& svd, Arena&) {
     const Index k = shape.smaller();
-    const std::size_t size = static_cast<std::size_t>(shape.size());
-    Arena arena(svdScratch<double>(shape) + Arena::bytesFor<double>(size));
-    double* wide = arena.take<double>(size);
-    std::copy(a, a + shape.size(), wide);
-    Svd<double> result;
-    result.exponent = svd.exponent;
-    result.left = arena.take<double>(static_cast<std::size_t>(shape.rows * k));
-    result.right = arena.take<double>(static_cast<std::size_t>(k * shape.cols));
-    result.sigma = arena.take<double>(static_cast<std::size_t>(k));
-    if (!rung(shape, wide, result, arena)) return false;
-    const auto narrow = [](double x) { return static_cast<T>(x); };
-    std::transform(result.left, result.left + shape.rows * k, svd.left, narrow);
-    std::transform(result.right, result.right + k * shape.cols, svd.right, narrow);
-    std::transform(result.sigma, result.sigma + k, svd.sigma, narrow);
-    return true;
-}
-
-bool jacobi(Shape shape, const double* a, Svd<double>& svd, Arena& arena) {
-    const ArenaFrame frame(arena);
-    const Index k = shape.smaller();
-    double* copy = scaledCopy(shape, a, svd.exponent, arena);
     if (shape.rows <= shape.cols) {
-        jacobiSvd(k, shape.cols, copy, svd.sigma, svd.left);
-        std::copy(copy, copy + shape.size(), svd.right);
+        jacobiSvd(k, shape.cols, scaled, svd.sigma, svd.left);
+        std::copy(scaled, scaled + shape.size(), svd.right);
         return true;
     }
     // Tall: the rows of the transpose, whose left vectors are our right ones.
-    view(svd.left, k, shape.rows) = view(copy, shape.rows, k).transpose();
+    view(svd.left, k, shape.rows) = view(scaled, shape.rows, k).transpose();
     jacobiSvd(k, shape.rows, svd.left, svd.sigma, svd.right);
-    view(copy, shape.rows, k) = view(svd.left, k, shape.rows).transpose();
-    std::copy(copy, copy + shape.size(), svd.left);
+    view(scaled, shape.rows, k) = view(svd.left, k, shape.rows).transpose();
+    std::copy(scaled, scaled + shape.size(), svd.left);
     view(svd.right, k, k).transposeInPlace();
     return true;
-}
-
-template <class T>
-bool widenedDivideAndConquer(Shape shape, const T* a, Svd<T>& svd, Arena&) {
-    return widened(shape, a, svd, &divideAndConquer<double>);
-}
-
-template <class T>
-bool widenedJacobi(Shape shape, const T* a, Svd<T>& svd, Arena&) {
-    return widened(shape, a, svd, &jacobi);
 }
 
 // Exponent e with max |a_ij| in [2^(e-1), 2^e).
@@ -107,28 +65,35 @@ int scaleOf(Shape shape, const T* a) {
     return exponent;
 }
 
+template <class T>
+void scaleInto(Shape shape, const T* a, int exponent, double* scaled) {
+    std::copy(a, a + shape.size(), scaled);
+    kernels::scaleByPowerOfTwo(shape.size(), -exponent, scaled, scaled);
+}
+
 }  // namespace
 
 namespace detail {
 
-template <class T>
-std::span<const SvdRung<T>> ladder() {
-    static constexpr std::array<SvdRung<T>, 4> rungs = {&divideAndConquer<T>, &qrIteration<T>,
-                                                        &widenedDivideAndConquer<T>, &widenedJacobi<T>};
+std::span<const SvdRung> ladder() {
+    static constexpr std::array<SvdRung, 3> rungs = {&divideAndConquer, &qrIteration, &jacobi};
     return rungs;
 }
 
 template <class T>
-Svd<T> climb(Shape shape, const T* a, std::span<const SvdRung<T>> ladder, Arena& arena) {
-    Svd<T> result;
+Svd climb(Shape shape, const T* a, std::span<const SvdRung> ladder, Arena& arena) {
+    Svd svd;
     const Index k = shape.smaller();
-    result.left = arena.take<T>(static_cast<std::size_t>(shape.rows * k));
-    result.right = arena.take<T>(static_cast<std::size_t>(k * shape.cols));
-    result.sigma = arena.take<T>(static_cast<std::size_t>(k));
-    result.exponent = scaleOf(shape, a);
-    for (const SvdRung<T> rung : ladder) {
-        if (rung(shape, a, result, arena)) return result;
-        ++result.fallbacks;
+    svd.left = take(arena, shape.rows * k);
+    svd.right = take(arena, k * shape.cols);
+    svd.sigma = take(arena, k);
+    svd.exponent = scaleOf(shape, a);
+    const ArenaFrame frame(arena);
+    double* scaled = take(arena, shape.size());
+    for (const SvdRung rung : ladder) {
+        scaleInto(shape, a, svd.exponent, scaled);
+        if (rung(shape, scaled, svd, arena)) return svd;
+        ++svd.fallbacks;
     }
     throw std::logic_error("every rung of the SVD ladder failed");
 }
@@ -136,38 +101,37 @@ Svd<T> climb(Shape shape, const T* a, std::span<const SvdRung<T>> ladder, Arena&
 }  // namespace detail
 
 template <class T>
-Svd<T> thinSvd(Shape shape, const T* a, Arena& arena) {
-    return detail::climb<T>(shape, a, detail::ladder<T>(), arena);
+Svd thinSvd(Shape shape, const T* a, Arena& arena) {
+    return detail::climb<T>(shape, a, detail::ladder(), arena);
 }
 
 template <class T>
-Svd<T> singularValues(Shape shape, const T* a, Arena& arena) {
-    Svd<T> result;
-    result.sigma = arena.take<T>(static_cast<std::size_t>(shape.smaller()));
-    result.exponent = scaleOf(shape, a);
+Svd singularValues(Shape shape, const T* a, Arena& arena) {
+    Svd svd;
+    svd.sigma = take(arena, shape.smaller());
+    svd.exponent = scaleOf(shape, a);
     {
         const ArenaFrame frame(arena);
-        T* copy = scaledCopy(shape, a, result.exponent, arena);
-        T* work = arena.take<T>(static_cast<std::size_t>(workspace(shape)));
+        double* scaled = take(arena, shape.size());
+        double* work = take(arena, workspace(shape));
         int* iwork = arena.take<int>(static_cast<std::size_t>(8 * shape.smaller()));
-        if (blas::singularValues(shape.cols, shape.rows, copy, result.sigma, work, workspace(shape), iwork) ==
+        scaleInto(shape, a, svd.exponent, scaled);
+        if (blas::singularValues(shape.cols, shape.rows, scaled, svd.sigma, work, workspace(shape), iwork) ==
             0)
-            return result;
+            return svd;
     }
     const ArenaFrame frame(arena);
-    const Svd<T> full = detail::climb<T>(shape, a, detail::ladder<T>().subspan(1), arena);
-    std::copy(full.sigma, full.sigma + shape.smaller(), result.sigma);
-    result.fallbacks = full.fallbacks + 1;
-    return result;
+    const Svd full = detail::climb<T>(shape, a, detail::ladder().subspan(1), arena);
+    std::copy(full.sigma, full.sigma + shape.smaller(), svd.sigma);
+    svd.fallbacks = full.fallbacks + 1;
+    return svd;
 }
 
-template <class T>
 std::size_t svdScratch(Shape shape) {
-    const auto k = static_cast<std::size_t>(shape.smaller());
-    const auto size = static_cast<std::size_t>(shape.size());
-    return Arena::bytesFor<T>(size) + Arena::bytesFor<T>(static_cast<std::size_t>(shape.rows) * k) +
-           Arena::bytesFor<T>(static_cast<std::size_t>(shape.cols) * k) + 2 * Arena::bytesFor<T>(k) +
-           Arena::bytesFor<T>(static_cast<std::size_t>(workspace(shape))) + Arena::bytesFor<int>(8 * k);
+    const auto bytes = [](Index count) { return Arena::bytesFor<double>(static_cast<std::size_t>(count)); };
+    const Index k = shape.smaller();
+    return bytes(shape.size()) + bytes(shape.rows * k) + bytes(shape.cols * k) + 2 * bytes(k) +
+           bytes(workspace(shape)) + Arena::bytesFor<int>(static_cast<std::size_t>(8 * k));
 }
 
 void checkSvdShape(Shape shape) {
@@ -176,12 +140,10 @@ void checkSvdShape(Shape shape) {
                                     " matrix is too large for a 32-bit LAPACK");
 }
 
-#define SCHATTOR_INSTANTIATE(T)                                       \
-    template Svd<T> thinSvd<T>(Shape, const T*, Arena&);              \
-    template Svd<T> singularValues<T>(Shape, const T*, Arena&);       \
-    template std::size_t svdScratch<T>(Shape);                        \
-    template std::span<const detail::SvdRung<T>> detail::ladder<T>(); \
-    template Svd<T> detail::climb<T>(Shape, const T*, std::span<const detail::SvdRung<T>>, Arena&);
+#define SCHATTOR_INSTANTIATE(T)                              \
+    template Svd thinSvd<T>(Shape, const T*, Arena&);        \
+    template Svd singularValues<T>(Shape, const T*, Arena&); \
+    template Svd detail::climb<T>(Shape, const T*, std::span<const detail::SvdRung>, Arena&);
 SCHATTOR_INSTANTIATE(float)
 SCHATTOR_INSTANTIATE(double)
 

@@ -78,8 +78,8 @@ public:
                          Arena& arena) override {
         held_ = io.estimate;
         const auto n = static_cast<std::size_t>(shape.size());
-        direction_ = heldDirection_.empty() ? arena.take<T>(n) : heldDirection_.data();
-        const ArenaFrame frame(arena);
+        const bool fused = heldDirection_.empty();
+        T* direction = fused ? arena.take<T>(n) : heldDirection_.data();
         context_ = {shape, step, count, io.lr, weights_, slots, {}, &arena};
         const T* g = static_cast<const T*>(io.gradient);
         T* work = pipeline.transforms.empty() ? nullptr : arena.take<T>(n);
@@ -92,7 +92,8 @@ public:
             pipeline.preconditioner->apply(contextOf(1), m, mapped);
             m = mapped;
         }
-        oracle_ = pipeline.geometry->ball({slots, &arena}, shape, m, direction_);
+        oracle_ = pipeline.geometry->ball({slots, &arena, false, fused}, shape, m, direction);
+        direction_ = oracle_.inputIsDirection ? m : direction;
         return oracle_.dualNorm;
     }
 
@@ -102,7 +103,7 @@ public:
         if (target != weights_) std::copy(weights_, weights_ + shape.size(), target);
         pipeline.update->apply(context_, factor, direction_, target);
         ++count;
-        const double unit = oracle_.ballScale > 0.0 ? factor / oracle_.ballScale : 0.0;
+        const double unit = oracle_.ballScale != 0.0 ? factor / oracle_.ballScale : 0.0;
         const double rms = std::abs(factor) * oracle_.frobenius /
                            std::sqrt(static_cast<double>(std::max<Index>(1, shape.size())));
         report = {true,
@@ -160,7 +161,7 @@ private:
     T* weights_;
     std::vector<PartState<T>> states_;  ///< estimator, preconditioner, transforms
     std::vector<T> heldDirection_;
-    T* direction_ = nullptr;
+    const T* direction_ = nullptr;
     double held_ = 0.0;  ///< bound of the entries of the estimate so far
     Context<T> context_;
     OracleResult oracle_;

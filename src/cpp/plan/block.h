@@ -49,7 +49,8 @@ public:
     virtual std::vector<State> state() = 0;
     virtual const void* weights() const = 0;
 
-    /// Keeps a direction buffer across the coupling; otherwise direct() puts it into the arena.
+    /// Keeps a direction buffer across the coupling; otherwise what direct() takes from the arena must stay
+    /// until move().
     virtual void holdDirection() = 0;
     virtual std::size_t scratch() const = 0;
 
