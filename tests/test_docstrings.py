@@ -10,7 +10,11 @@ import pytest
 
 import schattor as st
 
-MODULES = ["schattor", *sorted(m.name for m in pkgutil.walk_packages(st.__path__, "schattor.") if m.name != "schattor._core")]
+SKIPPED = ("schattor._core", "schattor.__main__")  # compiled; runs the command line when imported
+MODULES = [
+    "schattor",
+    *sorted(m.name for m in pkgutil.walk_packages(st.__path__, "schattor.") if m.name not in SKIPPED),
+]
 
 
 @pytest.mark.parametrize("name", MODULES)
