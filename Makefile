@@ -74,7 +74,7 @@ test: $(STAMPS)/package $(STAMPS)/extra-demo $(STAMPS)/extra-test  ## run the te
 	$(PY) -m pytest $(TEST_ARGS)
 
 verify: $(STAMPS)/package $(STAMPS)/extra-demo $(STAMPS)/extra-test  ## run the slow tests
-	$(PY) -m pytest -m verify $(TEST_ARGS)
+	$(PY) -m pytest -m verify --record tests/results/verify.json $(TEST_ARGS)
 
 packaging: $(STAMPS)/package $(STAMPS)/extra-test  ## test the wheel, the source archive, the editable install
 	$(PY) -m pytest -m verify tests/packaging

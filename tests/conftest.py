@@ -1,11 +1,20 @@
-"""Test configuration: the import path of the package `reference` and the Hypothesis profiles."""
+"""Test configuration: import path of `reference`, Hypothesis profiles, and the record of a run."""
 
 from __future__ import annotations
 
+import datetime
+import json
+import platform
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
+
+import schattor
+from schattor import _core
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -16,3 +25,29 @@ settings.register_profile(
 )
 settings.register_profile("explore", deadline=None, max_examples=500, suppress_health_check=SLOW)
 settings.load_profile("reproducible")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--record FILE`."""
+    parser.addoption("--record", metavar="FILE", help="write what ran, with which versions, as JSON")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Write the record of a run, for `make verify`."""
+    path = config.getoption("--record")
+    if not path:
+        return
+    stats = terminalreporter.stats
+    record = {
+        "schattor": schattor.__version__,
+        "date": datetime.date.today().isoformat(),
+        "selection": config.getoption("-m"),
+        "hypothesis profile": "reproducible (derandomized)",
+        "seeds": "fixed in each test",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "BLAS": _core.blas_description(),
+        **{outcome: len(stats.get(outcome, [])) for outcome in ("passed", "failed", "error", "skipped")},
+        "failures": sorted(report.nodeid for report in stats.get("failed", [])),
+    }
+    Path(path).write_text(json.dumps(record, indent=2) + "\n")

@@ -18,6 +18,7 @@ from ._tables import html_table, table
 from .backends import Backend, check_backend, check_rtol
 from .blocks import Block, Params, flatten, make_blocks, match, rebuild
 from .mixed_norm import MixedNorm
+from .parts import L2Decay
 from .recipe import Recipe
 from .report import BlockReport, Report
 from .values import NON_NEGATIVE, POSITIVE, Schedulable, Schedules, at_step
@@ -366,10 +367,7 @@ class Optimizer:
             )
             label = " = ".join(block.names)
             view = str(block.view) if block.view else "-"
-            decay = next(
-                (f"l2 {t.weight_decay}" for t in recipe.transforms if hasattr(t, "weight_decay")),
-                str(recipe.update),
-            )
+            decay = next((str(t) for t in recipe.transforms if isinstance(t, L2Decay)), str(recipe.update))
             lr = route.lr(step) * recipe.scaling.factor(block.shape)
             shape = " x ".join(map(str, block.array.shape)) or "scalar"
             rows.append(

@@ -1,6 +1,7 @@
 // The plan without Python: its arena, its modes, and the overlap of gradients with weights.
 #include "plan/plan.h"
 
+#include "base/kernels.h"
 #include "plans.h"
 
 using namespace schattor;  // NOLINT
@@ -137,35 +138,36 @@ TEST("a block without gradient is left out of everything, the coupling included"
     support::forBothDtypes([]<class T>(T) {
         for (const auto& outer : outers)
             for (const Mode mode : {Mode::step, Mode::update, Mode::peek}) {
-                // `with` has one block more than `without`; its gradient is missing.
+                // `with` has one block more than `without`, the second one; its gradient is missing.
                 Problem<T> with, without;
+                const auto parts =
+                    plans::pipeline(plans::combination(1, *plans::geometries()[9].part, Rule::ball));
                 for (Problem<T>* problem : {&with, &without}) {
                     const std::size_t group = problem->group(outer, Rule::ball);
-                    for (const Shape s : {Shape{4, 3}, Shape{5, 5}, Shape{2, 6}})
-                        problem->add(
-                            s,
-                            plans::pipeline(plans::combination(1, *plans::geometries()[9].part, Rule::ball)),
-                            group, 2.0);
-                    if (problem == &with)
-                        problem->add(
-                            {6, 6},
-                            plans::pipeline(plans::combination(1, *plans::geometries()[9].part, Rule::ball)),
-                            group, 0.1);
+                    problem->add({4, 3}, parts, group, 2.0);
+                    if (problem == &with) problem->add({6, 6}, parts, group, 0.1);
+                    problem->add({5, 5}, parts, group, 1.0);
+                    problem->add({2, 6}, parts, group, 0.5);
                     problem->finish();
                 }
+                const std::size_t counterpart[] = {0, 2, 3};
+                for (std::size_t b = 0; b < 3; ++b) {
+                    with.weights[counterpart[b]] = without.weights[b];
+                    with.gradients[counterpart[b]] = without.gradients[b];
+                }
                 const auto before = with.snapshot();
-                with.present[3] = false;
+                with.present[1] = false;
                 CHECK(!with.run(mode));
                 CHECK(!without.run(mode));
                 for (std::size_t b = 0; b < 3; ++b) {
-                    CHECK(with.weights[b] == without.weights[b]);
-                    CHECK(with.targets[b] == without.targets[b]);
+                    CHECK(with.weights[counterpart[b]] == without.weights[b]);
+                    CHECK(with.targets[counterpart[b]] == without.targets[b]);
                 }
-                CHECK(with.weights[3] == before.weights[3]);
-                CHECK(with.targets[3] == std::vector<T>(36, T(99)));  // not even written to
-                CHECK_EQ(with.plan.blocks[3]->count, 0);
-                CHECK(!with.plan.blocks[3]->report.present);
-                CHECK(with.snapshot().states.back() == before.states.back());
+                CHECK(with.weights[1] == before.weights[1]);
+                CHECK(with.targets[1] == std::vector<T>(36, T(99)));  // not even written to
+                CHECK_EQ(with.plan.blocks[1]->count, 0);
+                CHECK(!with.plan.blocks[1]->report.present);
+                CHECK(with.snapshot().states[1] == before.states[1]);
             }
     });
 }
@@ -195,6 +197,73 @@ TEST("a refused step has touched nothing, in every mode and whichever block is a
                 }
             }
     });
+}
+
+TEST("coupling scales the direction of each block and changes nothing else") {
+    support::forBothDtypes([]<class T>(T) {
+        for (const Rule rule : {Rule::ball, Rule::regularization}) {
+            Problem<T> coupled, alone;
+            std::vector<std::string> names;
+            for (Problem<T>* problem : {&coupled, &alone}) {
+                const bool isCoupled = problem == &coupled;
+                const std::size_t group = problem->group(isCoupled ? std::optional(3.0) : std::nullopt, rule);
+                for (const auto& geometry : plans::geometries())
+                    for (const auto& estimator : plans::estimators())
+                        for (const Shape s : {Shape{3, 5}, Shape{4, 1}}) {
+                            plans::Pick pick;
+                            pick.geometry = geometry.part;
+                            pick.estimator = estimator.part;
+                            pick.rule = rule;
+                            problem->add(s, plans::pipeline(pick), group);
+                            names.push_back(geometry.name + ", " + estimator.name + ", " + support::text(s));
+                        }
+                problem->finish();
+                for (auto& w : problem->weights) std::fill(w.begin(), w.end(), T(0));
+            }
+            for (int step = 0; step < 2; ++step) {
+                CHECK(!coupled.run(Mode::update));
+                CHECK(!alone.run(Mode::update));
+                for (std::size_t b = 0; b < alone.targets.size(); ++b) {
+                    const auto largest = [](const std::vector<T>& x) {
+                        return kernels::maxAbs(static_cast<Index>(x.size()), x.data());
+                    };
+                    const double a = largest(coupled.targets[b]);
+                    const double c = largest(alone.targets[b]);
+                    CHECK_FOR(names[b], a > 0.0 && c > 0.0);
+                    for (std::size_t j = 0; j < alone.targets[b].size();
+                         ++j)  // two products, rounded once each
+                        CHECK_FOR(names[b], std::abs(static_cast<double>(coupled.targets[b][j]) / a -
+                                                     static_cast<double>(alone.targets[b][j]) / c) <=
+                                                4.0 * machineEpsilon(dtypeOf<T>));
+                }
+                coupled.refresh();
+                alone.refresh();
+            }
+        }
+    });
+}
+
+TEST("a peek with a huge gradient leaves no bound behind that later steps are refused by") {
+    Problem<double> problem;
+    plans::Pick pick;
+    pick.estimator = std::make_shared<Ema>(0.9, EmaInit::zero, false);
+    pick.rule = Rule::regularization;
+    problem.add({4, 4}, plans::pipeline(pick), problem.group(1.0, Rule::regularization), Value::fromSlot(0));
+    problem.finish();
+    const auto small = problem.gradients[0];
+    problem.slots = {1.0};
+    for (double& x : problem.gradients[0]) x = 1e300;
+    CHECK(!problem.run(Mode::peek));
+    // With this weight steps are 1e20 times as long: a buffer that held 1e300 would have to be refused.
+    problem.slots = {1e-10};
+    problem.gradients[0] = small;
+    CHECK(!problem.run(Mode::step));
+    problem.slots = {1.0};
+    for (double& x : problem.gradients[0]) x = 1e300;
+    CHECK(!problem.run(Mode::step));
+    problem.slots = {1e-10};
+    problem.gradients[0] = small;
+    CHECK(problem.run(Mode::step).kind == Refusal::Kind::estimateTooLarge);  // as here, after a real step
 }
 
 TEST("a ball step does not depend on the gradients' scale, even where their norms exceed the dtype") {

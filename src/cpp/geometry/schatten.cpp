@@ -24,6 +24,7 @@ double Schatten::dualNormBound(Shape shape) const {
 }
 
 std::size_t Schatten::scratch(Shape shape, Dtype dtype) const {
+    if (route_ == Route::automatic && shape.isVector()) return 0;
     const bool single = dtype == Dtype::float32;
     const auto k = static_cast<std::size_t>(shape.smaller());
     std::size_t factors = Arena::bytesFor<double>(k);

@@ -14,11 +14,12 @@
 namespace schattor {
 namespace {
 
-// Enough for the blocked paths of gesdd ("S") and gesvd with panels of up to 64 columns, and at
-// least their documented minimum; asking LAPACK would cost as much as a small SVD.
+// At least the documented minimum of gesdd ("S") and gesvd, and enough for their blocked paths with panels of
+// up to 64 columns: those reduce a long matrix to its k x k factor first. Asking LAPACK would cost as much as
+// a small SVD.
 Index workspace(Shape s) {
     const Index k = s.smaller();
-    return 4 * k * k + 7 * k + 64 * (s.larger() + 3 * k) + 64;
+    return 4 * k * k + 7 * k + s.larger() + 64 * (std::min(s.larger(), 2 * k) + 3 * k) + 64;
 }
 
 double* take(Arena& arena, Index count) { return arena.take<double>(static_cast<std::size_t>(count)); }

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from .. import _core
-from ..values import NON_NEGATIVE, Schedulable, Schedules
+from ..values import NON_NEGATIVE, Schedulable, Schedules, show
 
 
 class Transform(ABC):
@@ -29,3 +29,6 @@ class L2Decay(Transform):
     def lower(self, schedules: Schedules) -> _core.Transform:
         """Return the core's part."""
         return _core.L2Decay(schedules.value("weight_decay", NON_NEGATIVE, self.weight_decay))
+
+    def __str__(self) -> str:
+        return f"l2 {show(self.weight_decay)}"
