@@ -231,6 +231,18 @@ def test_parameters_as_gradients(case: Case, dtype: type) -> None:
         assert bits(aliased.state_dict()) == bits(plain.state_dict())
 
 
+@pytest.mark.parametrize("offset", [-1, 1, 5])
+def test_gradient_in_the_same_buffer_as_its_parameter(case: Case, dtype: type, offset: int) -> None:
+    """A gradient that overlaps its own parameter, shifted, is read before the parameter is written."""
+    buffer = np.random.default_rng(0).standard_normal(60).astype(dtype)
+    weights, gradient = buffer[10:50].reshape(8, 5), buffer[10 + offset : 50 + offset].reshape(8, 5)
+    apart = weights.copy()
+    plain = case.optimizer({"W": apart})
+    plain.step({"W": gradient.copy()})
+    case.optimizer({"W": weights}).step({"W": gradient})
+    assert bits({"W": weights}) == bits({"W": apart})
+
+
 def test_homogeneity(case: Case, dtype: type) -> None:
     """Displacements ignore the scale of the gradients (degree 0) or follow it (degree 1), as the recipe promises."""
     W, gradients = problem(case, dtype, STEPS)

@@ -363,9 +363,9 @@ public:
         for (std::size_t block = 0; block < begins_.size(); ++block) {
             bool expected = false;
             for (std::size_t other = 0; other < begins_.size(); ++other)
-                expected = expected || (other != block && begins_[other] < to && from < ends_[other]);
-            CHECK_FOR(what + ", block " + std::to_string(block),
-                      plan_.overlapsOtherWeights(block, from, to) == expected);
+                expected = expected || (begins_[other] < to && from < ends_[other] &&
+                                        (other != block || from != begins_[block]));
+            CHECK_FOR(what + ", block " + std::to_string(block), plan_.mustCopy(block, from, to) == expected);
         }
     }
 

@@ -135,7 +135,7 @@ private:
         if (g.size() == 0) return &empty;
         if (isPlain(g) && !scalar) {
             const auto* begin = static_cast<const std::byte*>(g.data());
-            if (!plan.overlapsOtherWeights(i, begin, begin + g.nbytes())) return begin;
+            if (!plan.mustCopy(i, begin, begin + g.nbytes())) return begin;
         }
         staged_[i].resize(static_cast<std::size_t>(g.nbytes()));
         copyStrided(g, staged_[i].data());

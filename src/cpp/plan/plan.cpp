@@ -44,13 +44,13 @@ void Plan::finish() {
     magnitudes_.resize(blocks.size());
 }
 
-bool Plan::overlapsOtherWeights(std::size_t block, const void* begin, const void* end) const {
+bool Plan::mustCopy(std::size_t block, const void* begin, const void* end) const {
     const auto* from = static_cast<const std::byte*>(begin);
     const auto* to = static_cast<const std::byte*>(end);
     auto range = std::upper_bound(ranges_.begin(), ranges_.end(), from,
                                   [](const std::byte* p, const Range& r) { return p < r.end; });
     for (; range != ranges_.end() && range->begin < to; ++range)
-        if (range->block != block) return true;
+        if (range->block != block || range->begin != from) return true;
     return false;
 }
 

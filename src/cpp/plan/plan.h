@@ -46,9 +46,9 @@ public:
     /// Counts a step that was dropped because of its gradients.
     void skip() { ++skippedSteps; }
 
-    /// Whether [begin, end) overlaps the weights of a block other than `block`: then the gradient
-    /// must be copied before the step, which writes those weights.
-    bool overlapsOtherWeights(std::size_t block, const void* begin, const void* end) const;
+    /// Whether a gradient at [begin, end) must be copied before the step, which writes the weights: it
+    /// overlaps those of another block, or its own in another place than entry by entry.
+    bool mustCopy(std::size_t block, const void* begin, const void* end) const;
 
     std::vector<std::unique_ptr<Block>> blocks;
     std::vector<Group> groups;
