@@ -81,6 +81,9 @@ class RecipeFunction(Generic[P]):
         except KeyError:
             raise AttributeError(f"recipe {self.__dict__.get('name')!r} has no preset {name!r}") from None
 
+    def __repr__(self) -> str:
+        return f"<recipe {self.name}{inspect.signature(self._function)}>"
+
     def signature(self) -> inspect.Signature:
         """Return the signature of the function."""
         return inspect.signature(self._function)
