@@ -35,7 +35,7 @@ CXX_FILES = $(shell find src/cpp tests/cpp $(wildcard benchmarks/cpp) -name '*.c
 CMAKE_BUILD = $(BIN)/cmake -G Ninja -S . -DCMAKE_MAKE_PROGRAM="$(abspath $(BIN))/ninja" \
 	-DPython_EXECUTABLE="$(abspath $(PY))" -DSCHATTOR_PYTHON=OFF -DSCHATTOR_WERROR=ON
 
-.PHONY: help demo test cpptest packaging verify bench lint format types tidy stubs docs wheel install clean
+.PHONY: help demo test cpptest packaging verify bench lint format types tidy docs wheel install clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 20
@@ -84,7 +84,7 @@ cpptest: $(STAMPS)/build  ## run the C++ tests, warnings as errors
 	$(BIN)/cmake --build build/cpptest
 	$(BIN)/ctest --test-dir build/cpptest --output-on-failure --no-tests=error
 
-bench: $(STAMPS)/package $(STAMPS)/extra-demo $(STAMPS)/extra-bench  ## run the benchmarks
+bench: $(STAMPS)/package $(STAMPS)/extra-bench  ## run the benchmarks
 	$(CMAKE_BUILD) -B build/bench -DSCHATTOR_BUILD_BENCHMARKS=ON
 	$(BIN)/cmake --build build/bench
 	$(PY) benchmarks/run.py --cpp build/bench $(BENCH_ARGS)
@@ -107,10 +107,6 @@ types: $(STAMPS)/extra-demo $(STAMPS)/extra-dev  ## check the types
 tidy: $(STAMPS)/extra-dev  ## look for likely mistakes in the C++ sources
 	$(CMAKE_BUILD) -B build/tidy -DSCHATTOR_BUILD_TESTS=ON -DCMAKE_CXX_CLANG_TIDY="$(abspath $(BIN))/clang-tidy"
 	$(BIN)/cmake --build build/tidy
-
-stubs: $(STAMPS)/package $(STAMPS)/extra-dev  ## write the type stubs of the extension module anew
-	$(PY) -m pybind11_stubgen schattor._core -o build/stubs
-	cp build/stubs/schattor/_core.pyi src/schattor/_core.pyi
 
 docs: $(STAMPS)/package $(STAMPS)/extra-demo $(STAMPS)/extra-docs  ## build the documentation, warnings as errors
 	$(PY) -m sphinx -W --keep-going -b html docs build/docs/html
