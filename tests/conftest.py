@@ -50,4 +50,5 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         **{outcome: len(stats.get(outcome, [])) for outcome in ("passed", "failed", "error", "skipped")},
         "failures": sorted(report.nodeid for report in stats.get("failed", [])),
     }
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(json.dumps(record, indent=2) + "\n")
