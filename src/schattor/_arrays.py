@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -33,15 +34,11 @@ def prepare(value: npt.ArrayLike, name: str) -> tuple[FloatArray, tuple[int, int
         raise TypeError(f"{name} must be float32, float64 or integer, got {array.dtype}")
     if array.ndim > 2:
         raise ValueError(f"{name} must have at most 2 dimensions, got shape {array.shape}")
-    # ndmin keeps 0-D arrays 0-D; require() also brings the byte order and the alignment right.
+    # Unlike ascontiguousarray, require() keeps 0-D arrays 0-D; it also brings byte order and alignment right.
     array = np.require(array, dtype=array.dtype.newbyteorder("="), requirements=["C", "A"])
     return array, matrix_shape(array.shape)
 
 
 def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return the shape as (rows, columns): a vector is n x 1, a scalar 1 x 1, the rest (first, others)."""
-    rows = shape[0] if shape else 1
-    cols = 1
-    for size in shape[1:]:
-        cols *= size
-    return rows, cols
+    return (shape[0] if shape else 1), math.prod(shape[1:])

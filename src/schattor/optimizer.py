@@ -175,11 +175,7 @@ class Optimizer:
     def _add_block(
         self, recipe: Recipe, block: Block, group: int, weight: Schedulable, lr: Callable[[int], float]
     ) -> _Route:
-        geometry = (
-            recipe.geometry.geometries[block.name]
-            if isinstance(recipe.geometry, MixedNorm)
-            else recipe.geometry
-        )
+        geometry = recipe.geometry_of(block.name)
         if geometry.matrix:
             block.require_matrix(recipe.name)
         if recipe.matrices_only and block.array.ndim < 2:
@@ -360,11 +356,7 @@ class Optimizer:
         for name in self._blocks:
             route = by_name[name]
             block, recipe = route.block, route.recipe
-            geometry = (
-                recipe.geometry.geometries[name]
-                if isinstance(recipe.geometry, MixedNorm)
-                else recipe.geometry
-            )
+            geometry = recipe.geometry_of(name)
             label = " = ".join(block.names)
             view = str(block.view) if block.view else "-"
             decay = next((str(t) for t in recipe.transforms if isinstance(t, L2Decay)), str(recipe.update))

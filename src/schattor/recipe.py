@@ -49,6 +49,10 @@ class Recipe:
     def __post_init__(self) -> None:
         NON_NEGATIVE.check_schedulable("lr", self.lr)
 
+    def geometry_of(self, block: str) -> Geometry:
+        """Return the geometry of the block of this name."""
+        return self.geometry.geometries[block] if isinstance(self.geometry, MixedNorm) else self.geometry
+
     def signature(self) -> str:
         """Return the kinds of the parts that keep state: what a saved state must agree with."""
         kept = [*self.transforms, self.estimator, self.preconditioner]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+
+from ._arrays import matrix_shape
 
 __all__ = ["View", "flatten"]
 
@@ -20,9 +21,7 @@ class View(ABC):
 @dataclass(frozen=True)
 class _Flatten(View):
     def shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        if not shape:
-            return (1, 1)
-        return (shape[0], math.prod(shape[1:]))
+        return matrix_shape(shape)
 
     def __str__(self) -> str:
         return "flatten"
