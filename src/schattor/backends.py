@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from . import _core
+from .values import ACCURACY
 
 
 @dataclass(frozen=True)
@@ -86,23 +87,23 @@ class NewtonSchulz:
 
 
 Backend: TypeAlias = str | NewtonSchulz
-"""``"auto"``, ``"svd"``, ``"newton_schulz"`` or a `NewtonSchulz`."""
+"""``"auto"``, ``"svd"``, ``"gram"``, ``"band"``, ``"newton_schulz"`` or a `NewtonSchulz`."""
+
+_NAMES = ("auto", "svd", "gram", "band")
 
 
 def check_backend(backend: Backend) -> Backend:
     """Return `backend` with ``"newton_schulz"`` spelt out, or raise naming what is available."""
     if backend == "newton_schulz":
         return NewtonSchulz()
-    if isinstance(backend, NewtonSchulz) or backend in ("auto", "svd"):
+    if isinstance(backend, NewtonSchulz) or backend in _NAMES:
         return backend
-    if backend == "gram":
-        raise ValueError("backend 'gram' is not available yet; use 'auto' or 'svd'")
     raise ValueError(
-        f"backend must be 'auto', 'svd', 'newton_schulz' or a NewtonSchulz(...), got {backend!r}"
+        f"backend must be {', '.join(map(repr, _NAMES))}, 'newton_schulz' or a NewtonSchulz(...), got {backend!r}"
     )
 
 
 def check_rtol(rtol: float | None) -> None:
-    """Raise for a requested accuracy: only the strict one exists so far."""
+    """Raise unless the requested accuracy is None (strict) or in (0, 1)."""
     if rtol is not None:
-        raise ValueError(f"rtol must be None (strict); a numeric rtol is not available yet, got {rtol!r}")
+        ACCURACY.check("rtol", rtol)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from . import _core
 from ._arrays import Dtype, FloatArray, prepare
-from .backends import Backend, NewtonSchulz, check_backend
+from .backends import Backend, NewtonSchulz, check_backend, check_rtol
 from .info import OracleInfo
 from .values import EXPONENT, FRACTION, Schedulable, Schedules, show
 
@@ -28,8 +28,10 @@ class Geometry(ABC):
     """Whether the norm is one of matrices, so that blocks of more than two dimensions need a view."""
 
     @abstractmethod
-    def lower(self, schedules: Schedules, backend: Backend = "auto") -> _core.Geometry:
-        """Return the core's part; `backend` overrides the geometry's own unless it is ``"auto"``."""
+    def lower(
+        self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
+    ) -> _core.Geometry:
+        """Return the core's part; `backend` and `rtol` override the geometry's own unless "auto" and None."""
 
     def norm(self, X: npt.ArrayLike) -> float:
         """Return the norm of an array.
@@ -152,10 +154,12 @@ class Schatten(Geometry):
     ----------
     p : float or callable
         In [1, inf]; a callable of the global step inside an optimizer.
-    backend : {"auto", "svd", "newton_schulz"} or NewtonSchulz
+    backend : {"auto", "svd", "gram", "band", "newton_schulz"} or NewtonSchulz
         How the oracle is computed; see `ball_oracle`.
     rcond : float, optional
         For p > 2, singular values up to ``rcond * sigma_1`` count as zero. Default ``max(m, n) * eps``.
+    rtol : float, optional
+        Accuracy of the oracle; see `ball_oracle`. Default: strict.
 
     Raises
     ------
@@ -177,6 +181,7 @@ class Schatten(Geometry):
     p: Schedulable
     backend: Backend = "auto"
     rcond: float | None = None
+    rtol: float | None = None
 
     matrix: ClassVar[bool] = True
 
@@ -185,17 +190,21 @@ class Schatten(Geometry):
         object.__setattr__(self, "backend", check_backend(self.backend))
         if self.rcond is not None:
             FRACTION.check("rcond", self.rcond)
+        check_rtol(self.rtol)
         self._check_iteration(self.backend)
 
-    def lower(self, schedules: Schedules, backend: Backend = "auto") -> _core.Geometry:
-        """Return the core's part; `backend` overrides the geometry's own unless it is ``"auto"``."""
+    def lower(
+        self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
+    ) -> _core.Geometry:
+        """Return the core's part; `backend` and `rtol` override the geometry's own unless "auto" and None."""
         chosen = self.backend if backend == "auto" else check_backend(backend)
         self._check_iteration(chosen)
         p = schedules.value("p", EXPONENT, self.p)
         rcond = -1.0 if self.rcond is None else float(self.rcond)
+        accuracy = (self.rtol if rtol is None else rtol) or 0.0
         if isinstance(chosen, NewtonSchulz):
-            return _core.Schatten(p, "newton_schulz", chosen.coefficients, chosen.steps or 0, rcond)
-        return _core.Schatten(p, chosen, "", 0, rcond)
+            return _core.Schatten(p, "newton_schulz", chosen.coefficients, chosen.steps or 0, rcond, accuracy)
+        return _core.Schatten(p, chosen, "", 0, rcond, accuracy)
 
     def _check_iteration(self, backend: Backend) -> None:
         if isinstance(backend, NewtonSchulz) and self.p != math.inf:
@@ -208,12 +217,14 @@ class Schatten(Geometry):
         return name
 
 
-def Spectral(backend: Backend = "auto") -> Schatten:
+def Spectral(backend: Backend = "auto", rtol: float | None = None) -> Schatten:
     """Return the spectral norm: `Schatten` with p = inf, whose ball oracle is minus the polar factor.
 
     Parameters
     ----------
-    backend : {"auto", "svd", "newton_schulz"} or NewtonSchulz
+    backend : {"auto", "svd", "gram", "band", "newton_schulz"} or NewtonSchulz
+    rtol : float, optional
+        Accuracy of the oracle; see `ball_oracle`. Default: strict.
 
     Returns
     -------
@@ -224,7 +235,7 @@ def Spectral(backend: Backend = "auto") -> Schatten:
     >>> st.Spectral().norm(np.diag([3.0, 4.0]))
     4.0
     """
-    return Schatten(math.inf, backend)
+    return Schatten(math.inf, backend, rtol=rtol)
 
 
 @dataclass(frozen=True)
@@ -259,7 +270,9 @@ class Lp(Geometry):
     def __post_init__(self) -> None:
         EXPONENT.check_schedulable("p", self.p)
 
-    def lower(self, schedules: Schedules, backend: Backend = "auto") -> _core.Geometry:
+    def lower(
+        self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
+    ) -> _core.Geometry:
         """Return the core's part; an entry-wise norm has one backend only."""
         return _core.Lp(schedules.value("p", EXPONENT, self.p))
 
@@ -283,13 +296,15 @@ def Sign() -> Lp:
 
 
 @functools.lru_cache(maxsize=128, typed=True)
-def _cached_part(p: float, backend: Backend, rcond: float | None) -> _core.Geometry:
-    return Schatten(p, backend, rcond)._standalone()
+def _cached_part(p: float, backend: Backend, rcond: float | None, rtol: float | None) -> _core.Geometry:
+    return Schatten(p, backend, rcond, rtol)._standalone()
 
 
-def schatten_part(p: float, backend: Backend = "auto", rcond: float | None = None) -> _core.Geometry:
-    """Return the core's part of ``Schatten(p, backend, rcond)``, made once for each choice."""
+def schatten_part(
+    p: float, backend: Backend = "auto", rcond: float | None = None, rtol: float | None = None
+) -> _core.Geometry:
+    """Return the core's part of ``Schatten(p, backend, rcond, rtol)``, made once for each choice."""
     try:
-        return _cached_part(p, backend, rcond)
+        return _cached_part(p, backend, rcond, rtol)
     except TypeError:  # cannot be looked up: let the checks say what is wrong with it
-        return Schatten(p, backend, rcond)._standalone()
+        return Schatten(p, backend, rcond, rtol)._standalone()

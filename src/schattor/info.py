@@ -14,13 +14,13 @@ class OracleInfo:
     dual_norm : float
         The dual norm of the input; ``inf`` when it exceeds the dtype. For Newton-Schulz it is ``-<G, D>``.
     backend : str
-        ``"svd"``, ``"newton_schulz"``, ``"frobenius"`` (the closed form of p = 2 and of vectors),
+        ``"svd"``, ``"gram"``, ``"band"``, ``"newton_schulz"``, ``"frobenius"`` (the closed form of p = 2 and of vectors),
         ``"entrywise"`` (l_p), or ``"none"`` (zero or empty input).
     residual : float
-        For the SVD the relative duality gap ``|1 + <G, D> / ||G||_q|``; for Newton-Schulz
+        For the exact backends the relative duality gap ``|1 + <G, D> / ||G||_q|``; for Newton-Schulz
         ``||I - D D'||_F / sqrt(k)`` on the smaller side; zero for closed forms.
     fallbacks : int
-        Rungs of the SVD ladder that failed before one converged; 0 as a rule.
+        Backends and rungs of the SVD ladder that could not promise the accuracy or failed, before one did.
     approximate : bool
         Whether the backend only approximates the oracle (coefficient sets that do not converge).
     operator_norm : float

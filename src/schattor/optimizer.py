@@ -63,10 +63,10 @@ class Optimizer:
         Maps the global step (from 0) to a factor on every recipe's lr.
     views : mapping of str to View, optional
         How blocks of more than two dimensions are seen as matrices.
-    backend : {"auto", "svd", "newton_schulz"} or NewtonSchulz
-        Oracle of the Schatten geometries. ``"auto"`` leaves the choice to the recipe.
-    rtol : None
-        Strict accuracy; other values are not available yet.
+    backend : {"auto", "svd", "gram", "band", "newton_schulz"} or NewtonSchulz
+        Oracle of the Schatten geometries; see `ball_oracle`. ``"auto"`` leaves the choice to the recipe.
+    rtol : float, optional
+        Accuracy of the oracles of the Schatten geometries; see `ball_oracle`. Default: strict, or the recipe's.
     deterministic : bool
         Bit-identical results whatever the BLAS's thread count: the BLAS works on one thread.
     on_nonfinite : {"raise", "skip", "warn"}
@@ -191,7 +191,7 @@ class Optimizer:
                 [transform.lower(lower) for transform in recipe.transforms],
                 recipe.estimator.lower(lower),
                 recipe.preconditioner.lower(lower) if recipe.preconditioner else None,
-                geometry.lower(lower, self._execution["backend"]),
+                geometry.lower(lower, self._execution["backend"], self._execution["rtol"]),
                 recipe.scaling.lower(lower, (rows, cols)),
                 recipe.update.lower(lower),
             )

@@ -7,7 +7,7 @@ from typing import Literal, overload
 import numpy.typing as npt
 
 from ._arrays import FloatArray
-from .backends import Backend, check_rtol
+from .backends import Backend
 from .geometries import as_float, compute_norm, compute_oracle, oracle_info, schatten_part
 from .info import OracleInfo
 
@@ -92,10 +92,14 @@ def ball_oracle(
         float32 and float64 are kept; integers become float64. A vector counts as n x 1.
     p : float
         In [1, inf].
-    backend : {"auto", "svd", "newton_schulz"} or NewtonSchulz
-        ``"auto"`` takes the closed form where there is one, else the SVD. Newton-Schulz goes with p = inf.
-    rtol : None
-        Strict accuracy; other values are not available yet.
+    backend : {"auto", "svd", "gram", "band", "newton_schulz"} or NewtonSchulz
+        ``"auto"`` takes the closed form where there is one, else the cheapest backend that is accurate enough.
+        ``"band"`` reduces to a band matrix and applies a rational function to it (p >= 4/3); ``"gram"`` decomposes the
+        Gram matrix of the smaller side in float64; ``"svd"`` is LAPACK's in float64. A backend that cannot promise the
+        accuracy for this matrix falls back to the SVD, and counts that. Newton-Schulz goes with p = inf.
+    rtol : float, optional
+        Bound of the relative error of D in the Frobenius norm. Default: strict, which is at most twice the error of
+        LAPACK's SVD in the dtype of `G`, or ``4 * eps * sqrt(min(m, n))``.
     rcond : float, optional
         For p > 2, singular values up to ``rcond * sigma_1`` count as zero. Default ``max(m, n) * eps``.
     return_info : bool
@@ -124,8 +128,7 @@ def ball_oracle(
     array([[-0.985, -0.   ],
            [-0.   , -0.492]])
     """
-    check_rtol(rtol)
-    part = schatten_part(p, backend, rcond)
+    part = schatten_part(p, backend, rcond, rtol)
     direction, row = compute_oracle(part, G, "G", measure=return_info)
     return (direction, oracle_info(row, direction.dtype)) if return_info else direction
 
@@ -197,7 +200,6 @@ def regularization_oracle(
     array([[-4.,  0.],
            [ 0., -4.]])
     """
-    check_rtol(rtol)
-    part = schatten_part(p, backend, rcond)
+    part = schatten_part(p, backend, rcond, rtol)
     direction, row = compute_oracle(part, G, "G", regularized=True, measure=return_info)
     return (direction, oracle_info(row, direction.dtype)) if return_info else direction

@@ -38,6 +38,7 @@ class Domain:
 
 EXPONENT = Domain("in [1, inf]", lambda x: x >= 1)
 MOMENTUM = Domain("in [0, 1)", lambda x: 0 <= x < 1)
+ACCURACY = Domain("None (strict) or a number in (0, 1)", lambda x: 0 < x < 1)
 FRACTION = Domain("in [0, 1]", lambda x: 0 <= x <= 1)
 POSITIVE = Domain("positive and finite", lambda x: 0 < x < math.inf)
 NON_NEGATIVE = Domain("non-negative and finite", lambda x: 0 <= x < math.inf)

@@ -14,6 +14,10 @@ inline const char* backendName(Backend backend) {
             return "entrywise";
         case Backend::svd:
             return "svd";
+        case Backend::gram:
+            return "gram";
+        case Backend::band:
+            return "band";
         case Backend::newtonSchulz:
             return "newton_schulz";
     }

@@ -11,13 +11,18 @@ namespace py = pybind11;
 namespace schattor {
 namespace {
 
+Schatten::Route routeOf(const std::string& name) {
+    if (name == "svd") return Schatten::Route::svd;
+    if (name == "gram") return Schatten::Route::gram;
+    if (name == "band") return Schatten::Route::band;
+    return name == "newton_schulz" ? Schatten::Route::newtonSchulz : Schatten::Route::automatic;
+}
+
 std::shared_ptr<Schatten> makeSchatten(Value p, const std::string& route, const std::string& coefficients,
-                                       int steps, double rcond) {
-    if (route == "newton_schulz")
-        return std::make_shared<Schatten>(p, Schatten::Route::newtonSchulz,
-                                          makeIteration(coefficients, steps), rcond);
-    const auto kind = route == "svd" ? Schatten::Route::svd : Schatten::Route::automatic;
-    return std::make_shared<Schatten>(p, kind, std::nullopt, rcond);
+                                       int steps, double rcond, double rtol) {
+    std::optional<Iteration> iteration;
+    if (route == "newton_schulz") iteration = makeIteration(coefficients, steps);
+    return std::make_shared<Schatten>(p, routeOf(route), iteration, rcond, rtol);
 }
 
 /// Outside of steps: no schedules, an arena for this one call.

@@ -4,10 +4,11 @@
 
 #include "base/part.h"
 #include "base/scaled.h"
+#include "base/team.h"
 
 namespace schattor {
 
-enum class Backend { none, frobenius, entrywise, svd, newtonSchulz };
+enum class Backend { none, frobenius, entrywise, svd, gram, band, newtonSchulz };
 
 /// What an oracle returns beside the array d that it writes. The ball direction is ballScale * d
 /// and the regularization step regularizedScale * d: whoever applies the step multiplies by the
@@ -32,6 +33,7 @@ struct OracleContext {
     Arena* arena = nullptr;
     bool measureOperatorNorm = false;
     bool inputStays = false;  ///< the caller can read g as long as d: no need to copy it
+    Team* team = nullptr;     ///< threads that may share the work on this block
 };
 
 /// A norm. The one hot call is ball(): given G, write the direction D of unit primal norm with

@@ -6,16 +6,16 @@
 
 #include "base/blas_threads.h"
 #include "base/kernels.h"
-#include "base/view.h"
+#include "geometry/ball_problem.h"
+#include "geometry/choose_routes.h"
 #include "geometry/euclidean.h"
-#include "linalg/blas.h"
 #include "linalg/norms.h"
 #include "linalg/svd.h"
 
 namespace schattor {
 
-Schatten::Schatten(Value p, Route route, std::optional<Iteration> iteration, double rcond)
-    : p_(p), route_(route), iteration_(iteration), rcond_(rcond) {}
+Schatten::Schatten(Value p, Route route, std::optional<Iteration> iteration, double rcond, double rtol)
+    : p_(p), route_(route), iteration_(iteration), rcond_(rcond), rtol_(rtol) {}
 
 void Schatten::check(Shape shape) const { checkSvdShape(shape); }
 
@@ -25,59 +25,39 @@ double Schatten::dualNormBound(Shape shape) const {
 
 std::size_t Schatten::scratch(Shape shape, Dtype dtype) const {
     if (route_ == Route::automatic && shape.isVector()) return 0;
-    const bool single = dtype == Dtype::float32;
-    const auto k = static_cast<std::size_t>(shape.smaller());
-    std::size_t factors = Arena::bytesFor<double>(k);
-    if (single)
-        factors += Arena::bytesFor<float>(static_cast<std::size_t>(shape.rows) * k) +
-                   Arena::bytesFor<float>(static_cast<std::size_t>(shape.cols) * k);
-    const std::size_t iteration =
-        single ? newtonSchulzScratch<float>(shape) : newtonSchulzScratch<double>(shape);
-    return std::max(svdScratch(shape) + factors, route_ == Route::newtonSchulz ? iteration : 0);
+    std::size_t bytes = svdBallScratch(shape, dtype);
+    if (route_ == Route::newtonSchulz)
+        return std::max(bytes, dtype == Dtype::float32 ? newtonSchulzScratch<float>(shape)
+                                                       : newtonSchulzScratch<double>(shape));
+    if (route_ != Route::svd)
+        bytes = std::max({bytes, gramBallScratch(shape, dtype), bandBallScratch(shape, dtype)});
+    return bytes;
 }
 
-namespace {
-
-// The factors of the SVD in the dtype of the block.
-const double* rounded(Index, const double* x, double*) { return x; }
-const float* rounded(Index n, const double* x, float* out) {
-    std::copy(x, x + n, out);
-    return out;
-}
-
+// Each route that is tried falls back to the next one; the SVD always succeeds.
 template <class T>
-const T* factor(Index n, const double* x, Arena& arena) {
-    return rounded(n, x, std::is_same_v<T, double> ? nullptr : arena.take<T>(static_cast<std::size_t>(n)));
-}
-
-}  // namespace
-
-template <class T>
-OracleResult Schatten::bySvd(const OracleContext& c, Shape s, const T* g, T* d, double p) const {
-    const ArenaFrame frame(*c.arena);
-    const Index k = s.smaller();
+OracleResult Schatten::exact(const OracleContext& c, Shape s, const T* g, T* d, double p,
+                             double largest) const {
     const double eps = machineEpsilon(dtypeOf<T>) * static_cast<double>(s.larger());
-    const Svd svd = thinSvd(s, g, *c.arena);
-    const std::span<const double> sigma(svd.sigma, static_cast<std::size_t>(k));
-    const std::span<double> f(c.arena->take<double>(static_cast<std::size_t>(k)),
-                              static_cast<std::size_t>(k));
-    const Exponents e(p);
-    ballWeights(sigma, e, rcond_ < 0.0 ? eps : rcond_, 8.0 * eps, f);
-
-    const Index kept = std::find(f.begin(), f.end(), 0.0) - f.begin();
-    view(svd.right, k, s.cols).topRows(kept).array().colwise() *= VectorView<double>(f.data(), kept).array();
-    const T* left = factor<T>(s.rows * k, svd.left, *c.arena);
-    const T* right = factor<T>(kept * s.cols, svd.right, *c.arena);
-    // D = -U diag(f) V'; in LAPACK's view D' = -(V f) U'.
-    blas::gemm<T>('N', 'N', s.cols, s.rows, kept, T(-1), right, s.cols, left, k, T(0), d, s.cols);
-
+    BallProblem<T> problem{s, g, d, 0, Exponents(p), rcond_ < 0.0 ? eps : rcond_, 8.0 * eps, rtol_};
+    std::frexp(largest, &problem.exponent);
+    problem.arena = c.arena;
+    problem.team = c.team;
+    problem.fits = &fits_;
+    const Routes routes = route_ == Route::automatic ? chooseRoutes(s, dtypeOf<T>, problem.e, rtol_)
+                                                     : Routes{route_ == Route::band, route_ == Route::gram};
     OracleResult result;
-    result.backend = Backend::svd;
-    result.fallbacks = svd.fallbacks;
-    result.dualNorm = powerNorm(sigma, e.q);
-    result.dualNorm.exponent += svd.exponent;
-    result.regularizedScale = result.dualNorm.full();
-    result.frobenius = std::sqrt(kernels::sumOfSquares(k, f.data()));
+    if (routes.band && bandServes(problem.e)) {
+        if (ballByBand(problem, result)) return result;
+        ++result.fallbacks;
+    }
+    if (routes.gram) {
+        if (ballByGram(problem, result)) return result;
+        ++result.fallbacks;
+    }
+    const int before = result.fallbacks;
+    result = ballBySvd(problem);
+    result.fallbacks += before;
     return result;
 }
 
@@ -124,7 +104,8 @@ OracleResult Schatten::run(const OracleContext& c, Shape s, const T* g, T* d) co
         result.regularizedScale = result.dualNorm.full();
         return result;
     }
-    OracleResult result = bySvd(c, s, g, d, p);
+    OracleResult result = exact(c, s, g, d, p, largest);
+    result.regularizedScale = result.dualNorm.full();
     const Scaled attained = duality(s, g, d, *c.arena);
     result.residual = std::abs(1.0 - attained.relativeTo(result.dualNorm.exponent) / result.dualNorm.value);
     return result;

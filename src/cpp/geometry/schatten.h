@@ -4,17 +4,19 @@
 
 #include "geometry/geometry.h"
 #include "linalg/newton_schulz.h"
+#include "linalg/rational.h"
 
 namespace schattor {
 
-/// The Schatten-p norm (Lemma 1). Routes: the closed form for p = 2 and for vectors, the SVD, or a
-/// Newton-Schulz iteration for p = inf.
+/// The Schatten-p norm (Lemma 1). Routes: the closed form for p = 2 and for vectors; those of ball_problem.h,
+/// each falling back to the next more robust one; a Newton-Schulz iteration for p = inf.
 class Schatten final : public Geometry {
 public:
-    enum class Route { automatic, svd, newtonSchulz };
+    enum class Route { automatic, svd, gram, band, newtonSchulz };
 
-    /// `rcond` < 0 stands for max(m, n) eps. `iteration` goes with Route::newtonSchulz.
-    Schatten(Value p, Route route, std::optional<Iteration> iteration, double rcond);
+    /// `rcond` < 0 stands for max(m, n) eps, `rtol` = 0 for strict. `iteration` goes with
+    /// Route::newtonSchulz.
+    Schatten(Value p, Route route, std::optional<Iteration> iteration, double rcond, double rtol = 0.0);
 
     OracleResult ball(const OracleContext&, Shape, const float* g, float* d) const override;
     OracleResult ball(const OracleContext&, Shape, const double* g, double* d) const override;
@@ -32,7 +34,7 @@ private:
     template <class T>
     OracleResult run(const OracleContext&, Shape, const T* g, T* d) const;
     template <class T>
-    OracleResult bySvd(const OracleContext&, Shape, const T* g, T* d, double p) const;
+    OracleResult exact(const OracleContext&, Shape, const T* g, T* d, double p, double largest) const;
     template <class T>
     OracleResult byIteration(const OracleContext&, Shape, const T* g, T* d) const;
     template <class T>
@@ -42,6 +44,8 @@ private:
     Route route_;
     std::optional<Iteration> iteration_;
     double rcond_;
+    double rtol_;
+    mutable RationalFits fits_;  ///< a memory of functions of p, not state
 };
 
 }  // namespace schattor

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cmath>
+
+#include "base/team.h"
+#include "geometry/geometry.h"
+#include "linalg/norms.h"
+#include "linalg/rational.h"
+
+namespace schattor {
+
+/// The ball oracle of one matrix as the routes see it. The matrix is finite, not zero, and 2^exponent bounds
+/// its entries from above within a factor of two.
+template <class T>
+struct BallProblem {
+    Shape shape;
+    const T* g = nullptr;
+    T* d = nullptr;  ///< receives the ball direction
+    int exponent = 0;
+    Exponents e{2.0};
+    double cutoff = 0.0;  ///< for q < 2 singular values up to cutoff * sigma_1 count as zero
+    double tie = 0.0;     ///< at p = 1 singular values within `tie` of sigma_1, relatively, share the mass
+    double rtol = 0.0;    ///< bound of the relative Frobenius error of D; 0 is strict
+    Arena* arena = nullptr;
+    Team* team = nullptr;
+    RationalFits* fits = nullptr;
+
+    /// What strict promises without knowing the error of LAPACK's SVD.
+    double strictError() const {
+        return 4.0 * machineEpsilon(dtypeOf<T>) * std::sqrt(static_cast<double>(shape.smaller()));
+    }
+};
+
+/// The singular value decomposition in double; always succeeds.
+template <class T>
+OracleResult ballBySvd(const BallProblem<T>&);
+std::size_t svdBallScratch(Shape, Dtype);
+
+/// Eigendecomposition of the Gram matrix of the smaller side, in double. False when it cannot promise the
+/// accuracy.
+template <class T>
+bool ballByGram(const BallProblem<T>&, OracleResult&);
+std::size_t gramBallScratch(Shape, Dtype);
+
+/// Reduction to a band matrix and a rational function of it. False when it cannot promise the accuracy.
+template <class T>
+bool ballByBand(const BallProblem<T>&, OracleResult&);
+std::size_t bandBallScratch(Shape, Dtype);
+/// Whether the band route has a rational function for this exponent: 4/3 <= p, and not 2.
+bool bandServes(const Exponents&);
+
+}  // namespace schattor

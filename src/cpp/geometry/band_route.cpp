@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <cmath>
+
+#include "base/kernels.h"
+#include "geometry/ball_problem.h"
+#include "linalg/band_function.h"
+#include "linalg/band_reduction.h"
+
+namespace schattor {
+namespace {
+
+// The width of the band: narrow ones make the rational function cheap, wide ones the products.
+Index bandWidth(Index k) { return k < 192 ? 4 : k < 640 ? 8 : 16; }
+
+// The backward error of the reduction and the restoration is about this times eps sqrt(k) ||G||_F (measured
+// for sizes from 16 to 1024: 0.25 to 0.4).
+constexpr double reductionError = 0.5;
+// Estimates of errors are averages over the directions of an error matrix; this much above them counts as
+// possible.
+constexpr double margin = 4.0;
+
+// The powers of two of the problem are taken out while the matrix is loaded, with its larger side down the
+// columns.
+template <class T>
+void load(const BallProblem<T>& problem, T* x) {
+    const Shape s = problem.shape;
+    if (s.rows <= s.cols) {
+        kernels::scaleByPowerOfTwo(s.size(), -problem.exponent, problem.g, x);
+        return;
+    }
+    constexpr Index tile = 32;
+    for (Index top = 0; top < s.rows; top += tile)
+        for (Index left = 0; left < s.cols; left += tile)
+            for (Index j = left; j < std::min(left + tile, s.cols); ++j)
+                for (Index i = top; i < std::min(top + tile, s.rows); ++i)
+                    x[j * s.rows + i] = problem.g[i * s.cols + j];
+    kernels::scaleByPowerOfTwo(s.size(), -problem.exponent, x, x);
+}
+
+template <class T>
+void transposeInto(Shape s, const T* x, T* d) {  // x has s.rows rows, column-major
+    constexpr Index tile = 32;
+    for (Index top = 0; top < s.rows; top += tile)
+        for (Index left = 0; left < s.cols; left += tile)
+            for (Index i = top; i < std::min(top + tile, s.rows); ++i)
+                for (Index j = left; j < std::min(left + tile, s.cols); ++j)
+                    d[i * s.cols + j] = x[j * s.rows + i];
+}
+
+// What the errors of a result depend on, in units of the scaled matrix: its singular values are at most 1.
+struct Sizes {
+    double k, matrix, inverse, direction;  // ||X||_F, tr F, ||F X||_F
+    double low;                            // no eigenvalue that counts lies below
+};
+
+// ||dD||_F / ||D||_F for an error E of X is at most phi ||E||_F, phi the largest divided difference of
+// sigma^(q-1). For errors in all directions alike its mean square is (tr F)^2 / k^2 (docs/numerics.md).
+double errorOfReduction(const Sizes& z, const Exponents& e, double eps) {
+    const double backward = reductionError * eps * std::sqrt(z.k) * z.matrix;
+    const double gain = e.q < 2.0 ? z.inverse / z.k : e.power;
+    return backward * gain / z.direction;
+}
+
+// B B' is formed in double: an error of eps of its largest eigenvalue.
+double errorOfSquaring(const Sizes& z, const Exponents& e) {
+    if (e.q >= 2.0) return 0.0;
+    const double eps = machineEpsilon(Dtype::float64);
+    return 2.0 * eps / std::sqrt(z.k) * z.inverse / std::sqrt(z.low) / z.direction;
+}
+
+double errorOfFit(const Sizes& z, double fit) { return fit * std::sqrt(z.k) / z.direction; }
+
+// Where the rational function has to be right. For q < 2 the eigenvalues below the cutoff are dropped; false
+// when they are too many to find one by one.
+bool findInterval(BandFunction& function, const Exponents& e, double cutoff, double& low) {
+    static constexpr double tries[] = {1e-2, 1e-4, 1e-6, 1e-8};
+    if (e.q > 2.0) {
+        low = 1e-8;
+        return true;
+    }
+    const double smallest = std::max(cutoff * cutoff * function.largest(), 1e-15);
+    const Index below = function.countBelow(smallest);
+    low = smallest;
+    if (below > 0) return function.drop(below);
+    for (const double x : tries)
+        if (x > smallest && function.countBelow(x) == 0) {
+            low = x;
+            break;
+        }
+    return true;
+}
+
+}  // namespace
+
+bool bandServes(const Exponents& e) { return e.q <= 4.0 && e.q != 2.0; }
+
+template <class T>
+bool ballByBand(const BallProblem<T>& problem, OracleResult& result) {
+    const Shape s = problem.shape;
+    Arena& arena = *problem.arena;
+    const ArenaFrame frame(arena);
+    const Exponents& e = problem.e;
+    const Index k = s.smaller(), wide = s.larger(), width = bandWidth(k);
+    const bool tall = s.rows > s.cols;
+    BandReduction<T> reduction(wide, k, width, arena);
+    BandFunction function(k, width, arena);
+    load(problem, reduction.matrix());
+    reduction.reduce(problem.team);
+    function.setBand([&](Index i, Index j) { return reduction.band(i, j); });
+
+    Sizes sizes{static_cast<double>(k), std::sqrt(function.traceOfMatrix()), 0.0, 0.0, 0.0};
+    if (!findInterval(function, e, problem.cutoff, sizes.low)) return false;
+    const double allowed = problem.rtol > 0.0 ? problem.rtol : problem.strictError();
+    double norm = 0.0, fitted = 0.0;
+    T* x = tall ? arena.take<T>(static_cast<std::size_t>(s.size())) : problem.d;
+    // A second, finer fit serves spectra that decay so fast that the direction is small beside the fit's
+    // error.
+    for (double tolerance = std::min(allowed / 16.0, 1e-4), attempt = 0;; tolerance /= 30.0, ++attempt) {
+        const RationalPower rational = problem.fits->get(0.5 * (e.q - 2.0), sizes.low, tolerance);
+        function.evaluate(rational, problem.team);
+        norm = std::pow(function.trace(), 1.0 / e.q);
+        sizes.inverse = function.traceOfFunction();
+        // Within the ball: what the fit may add to the norm is taken off.
+        const double excess = rational.error * std::pow(sizes.k, 1.0 / e.p) / std::pow(norm, e.power);
+        fitted = -1.0 / (std::pow(norm, e.power) * (1.0 + excess));
+        const double root = std::sqrt(function.scale());
+        sizes.direction = std::sqrt(function.multiplyBand(fitted / root, x, wide, problem.team)) / root;
+        if (errorOfFit(sizes, rational.error) + excess <= 0.5 * allowed) break;
+        if (attempt >= 1) return false;
+    }
+    double error = margin * errorOfSquaring(sizes, e);
+    // The error of the reduction is the one that LAPACK's SVD in this dtype has.
+    if (problem.rtol > 0.0 || dtypeOf<T> == Dtype::float64)
+        error += margin * errorOfReduction(sizes, e, machineEpsilon(dtypeOf<T>));
+    if (!(error <= 0.5 * allowed)) return false;
+    reduction.restore(x, wide, problem.team);
+    if (tall) transposeInto(s, x, problem.d);
+
+    result.backend = Backend::band;
+    result.dualNorm = {norm * std::sqrt(function.scale()), problem.exponent};
+    result.frobenius = sizes.direction * std::abs(fitted);
+    return true;
+}
+
+std::size_t bandBallScratch(Shape shape, Dtype dtype) {
+    const Index k = shape.smaller(), wide = shape.larger(), width = bandWidth(k);
+    const bool tall = shape.rows > shape.cols;
+    const auto entries = static_cast<std::size_t>(tall ? shape.size() : 0);
+    const std::size_t reduction =
+        dtype == Dtype::float32 ? BandReduction<float>::scratch(wide, k) + Arena::bytesFor<float>(entries)
+                                : BandReduction<double>::scratch(wide, k) + Arena::bytesFor<double>(entries);
+    return reduction + BandFunction::scratch(k, width);
+}
+
+template bool ballByBand<float>(const BallProblem<float>&, OracleResult&);
+template bool ballByBand<double>(const BallProblem<double>&, OracleResult&);
+
+}  // namespace schattor
