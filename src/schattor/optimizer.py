@@ -119,7 +119,7 @@ class Optimizer:
         )
         self._lock = threading.Lock()
         self._schedules = Schedules()
-        self._plan = _core.Plan(deterministic)
+        self._plan = _core.Plan(deterministic, 0)
         blocks = make_blocks(params, views)
         self._blocks = {block.name: block for block in blocks}
         self._arrays = {name: block.array for block in blocks for name in block.names}

@@ -134,6 +134,66 @@ SCHATTOR_INLINE void cautiousDecayLoop(Index n, T keep, T a, const T* d, T* w) {
     }
 }
 
+template <class T>
+struct MomentumOf {
+    T a, b, c, d;
+    explicit MomentumOf(const Momentum& x)
+        : a(static_cast<T>(x.a)), b(static_cast<T>(x.b)), c(static_cast<T>(x.c)), d(static_cast<T>(x.d)) {}
+    SCHATTOR_INLINE T operator()(T g, T& m) const {
+        m = a * m + b * g;
+        return c * g + d * m;
+    }
+};
+
+template <class T>
+struct RootOf {
+    T b, add, c, eps;
+    explicit RootOf(const Root& x)
+        : b(static_cast<T>(x.b)),
+          add(static_cast<T>(1.0 - x.b)),
+          c(static_cast<T>(x.c)),
+          eps(static_cast<T>(x.eps)) {}
+    SCHATTOR_INLINE T operator()(T g, T m, T& v) const {
+        v = b * v + add * g * g;
+        const T denominator = std::sqrt(c * v) + eps;
+        return denominator > T(0) ? m / denominator : T(0);
+    }
+};
+
+template <class T>
+SCHATTOR_INLINE void momentumLoop(Index n, const Momentum& x, const T* g, T* m, T* out) {
+    const MomentumOf<T> f(x);
+    SCHATTOR_IVDEP
+    for (Index i = 0; i < n; ++i) out[i] = f(g[i], m[i]);
+}
+
+template <bool decays, bool averages, bool divides, class T>
+SCHATTOR_INLINE void descentLoop(Index n, const Descent<T>& s) {
+    const MomentumOf<T> momentumOf(s.momentum);
+    const RootOf<T> rootOf(s.root);
+    const T decay = static_cast<T>(s.decay), keep = static_cast<T>(s.keep), factor = static_cast<T>(s.factor);
+    const T *g = s.g, *w = s.w;
+    T *m = s.m, *v = s.v, *target = s.target, *estimate = s.estimate;
+    SCHATTOR_IVDEP
+    for (Index i = 0; i < n; ++i) {
+        T x = g[i];
+        if constexpr (decays) x = x + decay * w[i];
+        T e = x;
+        if constexpr (averages) e = momentumOf(x, m[i]);
+        if constexpr (divides) e = rootOf(x, e, v[i]);
+        target[i] = keep * w[i] + factor * e;
+        estimate[i] = e;
+    }
+}
+
+template <bool decays, class T>
+SCHATTOR_INLINE void descentOf(Index n, const Descent<T>& s) {
+    if (s.m != nullptr)
+        s.v != nullptr ? descentLoop<decays, true, true>(n, s) : descentLoop<decays, true, false>(n, s);
+    else
+        s.v != nullptr ? descentLoop<decays, false, true>(n, s) : descentLoop<decays, false, false>(n, s);
+}
+
 }  // namespace
 
 #define SCHATTOR_KERNELS(T)                                                                            \
@@ -159,6 +219,12 @@ SCHATTOR_INLINE void cautiousDecayLoop(Index n, T keep, T a, const T* d, T* w) {
     }                                                                                                  \
     SCHATTOR_CLONES void cautiousDecay(Index n, double keep, double a, const T* d, T* w) {             \
         cautiousDecayLoop(n, static_cast<T>(keep), static_cast<T>(a), d, w);                           \
+    }                                                                                                  \
+    SCHATTOR_CLONES void momentum(Index n, const Momentum& x, const T* g, T* m, T* out) {              \
+        momentumLoop(n, x, g, m, out);                                                                 \
+    }                                                                                                  \
+    SCHATTOR_CLONES void descend(Index n, const Descent<T>& s) {                                       \
+        s.decay != 0.0 ? descentOf<true>(n, s) : descentOf<false>(n, s);                               \
     }                                                                                                  \
     void scaleByPowerOfTwo(Index n, int e, const T* x, T* out) {                                       \
         /* In two exact factors, as 2^e alone may lie outside the dtype. */                            \

@@ -54,4 +54,35 @@ void divideByRoot(Index n, double a, const double* m, double c, const double* v,
 void cautiousDecay(Index n, double keep, double a, const float* d, float* w);
 void cautiousDecay(Index n, double keep, double a, const double* d, double* w);
 
+/// m = a m + b g and out = c g + d m, in one pass
+struct Momentum {
+    double a, b, c, d;
+};
+void momentum(Index n, const Momentum&, const float* g, float* m, float* out);
+void momentum(Index n, const Momentum&, const double* g, double* m, double* out);
+
+/// v = b v + (1 - b) g^2, then m / (sqrt(c v) + eps), 0 where the denominator is 0
+struct Root {
+    double b, c, eps;
+};
+
+/// A whole element-wise step: x = g + decay w, the momentum of x where m is given, its root where v is given,
+/// and target = keep w + factor e for the result e, which `estimate` receives. One pass over memory.
+template <class T>
+struct Descent {
+    double decay = 0.0;
+    Momentum momentum = {};
+    Root root = {};
+    double keep = 1.0;
+    double factor = 0.0;
+    const T* g = nullptr;
+    const T* w = nullptr;
+    T* m = nullptr;
+    T* v = nullptr;
+    T* target = nullptr;
+    T* estimate = nullptr;
+};
+void descend(Index n, const Descent<float>&);
+void descend(Index n, const Descent<double>&);
+
 }  // namespace schattor::kernels

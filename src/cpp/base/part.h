@@ -22,6 +22,9 @@ public:
     virtual std::vector<StateSlot> state(Shape) const { return {}; }
     /// Arena bytes that the part takes while it works on one block.
     virtual std::size_t scratch(Shape, Dtype) const { return 0; }
+    /// Whether each entry of the results and of the state depends on the same entry of the inputs only, so
+    /// that a block may be worked through in pieces of any size, each as a block with one row.
+    virtual bool elementwise() const { return false; }
 };
 
 }  // namespace schattor

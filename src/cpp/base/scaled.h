@@ -25,6 +25,18 @@ struct Scaled {
     double relativeTo(int e) const { return std::ldexp(value, exponent - e); }
 
     Scaled times(double factor) const { return {value * factor, exponent}; }
+    Scaled squared() const { return {value * value, 2 * exponent}; }
+    Scaled root() const {
+        const int odd = exponent % 2;
+        return {std::sqrt(std::ldexp(value, odd)), (exponent - odd) / 2};
+    }
+    Scaled plus(const Scaled& other) const {
+        if (exponent == other.exponent) return {value + other.value, exponent};
+        if (isZero() || other.isZero()) return isZero() ? other : *this;
+        const Scaled a = normalized(), b = other.normalized();
+        const int top = a.exponent > b.exponent ? a.exponent : b.exponent;
+        return {a.relativeTo(top) + b.relativeTo(top), top};
+    }
     /// The same number with value in [1/2, 1).
     Scaled normalized() const {
         int shift = 0;

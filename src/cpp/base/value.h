@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 
 namespace schattor {
@@ -20,6 +21,9 @@ public:
     double at(std::span<const double> slots) const {
         return slot_ < 0 ? constant_ : slots[static_cast<std::size_t>(slot_)];
     }
+
+    /// The value where it is the same in every step.
+    std::optional<double> constant() const { return slot_ < 0 ? std::optional(constant_) : std::nullopt; }
 
 private:
     double constant_;

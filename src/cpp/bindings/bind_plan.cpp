@@ -36,7 +36,7 @@ void copyStrided(const py::array& from, std::byte* to) {
 /// The plan as Python sees it: it keeps the parameter arrays alive and turns gradients into pointers.
 class PyPlan {
 public:
-    explicit PyPlan(bool deterministic) : plan(deterministic) {}
+    PyPlan(bool deterministic, int threads) : plan(deterministic, threads) {}
 
     std::size_t addGroup(Value lr, std::optional<double> outer) {
         Group group;
@@ -151,7 +151,7 @@ private:
 
 void bindPlan(py::module_& m) {
     py::class_<PyPlan>(m, "Plan")
-        .def(py::init<bool>())
+        .def(py::init<bool, int>())
         .def("add_group", &PyPlan::addGroup)
         .def("add_block", &PyPlan::addBlock)
         .def("finish", &PyPlan::finish)

@@ -1,41 +1,30 @@
 #include "estimator/ema.h"
 
-#include <algorithm>
 #include <cmath>
-
-#include "base/kernels.h"
 
 namespace schattor {
 
 std::vector<StateSlot> Ema::state(Shape shape) const { return {{"average", shape}}; }
 
-template <class T>
-const T* Ema::run(const Context<T>& c, const T* g, T* out) const {
-    const double b = c(momentum_);
-    const Index n = c.size();
-    T* average = c.state[0];
-    if (c.count == 0 && init_ == EmaInit::first)
-        std::copy(g, g + n, average);
-    else
-        kernels::combine(n, b, average, 1.0 - b, g, average);
+std::optional<kernels::Momentum> Ema::linear(std::span<const double> slots, std::int64_t count) const {
+    const double b = momentum_.at(slots);
+    const bool starts = count == 0 && init_ == EmaInit::first;
     const auto debias = [&](std::int64_t t) {
         return init_ == EmaInit::debiased ? 1.0 / (1.0 - std::pow(b, static_cast<double>(t))) : 1.0;
     };
-    const std::int64_t t = c.count + 1;
-    if (nesterov_)
-        kernels::combine(n, (1.0 - b) * debias(t), g, b * debias(t + 1), average, out);
-    else if (init_ == EmaInit::debiased)
-        kernels::scale(n, debias(t), average, out);
-    else
-        return average;
-    return out;
+    kernels::Momentum result{starts ? 0.0 : b, starts ? 1.0 : 1.0 - b, 0.0, debias(count + 1)};
+    if (nesterov_) {
+        result.c = (1.0 - b) * debias(count + 1);
+        result.d = b * debias(count + 2);
+    }
+    return result;
 }
 
 const float* Ema::estimate(const Context<float>& c, const float* g, float* out) const {
-    return run(c, g, out);
+    return advance(c, *linear(c.slots, c.count), g, out);
 }
 const double* Ema::estimate(const Context<double>& c, const double* g, double* out) const {
-    return run(c, g, out);
+    return advance(c, *linear(c.slots, c.count), g, out);
 }
 
 }  // namespace schattor

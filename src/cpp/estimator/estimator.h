@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+
+#include "base/kernels.h"
 #include "base/part.h"
 
 namespace schattor {
@@ -17,9 +20,27 @@ public:
     /// The share of the old state in the new one.
     virtual double retention(std::span<const double>) const { return 0.0; }
 
+    /// The step of a block's entries, for an estimator of that form with one state array, or with none where
+    /// the estimate is the gradient itself.
+    virtual std::optional<kernels::Momentum> linear(std::span<const double>, std::int64_t /*count*/) const {
+        return std::nullopt;
+    }
+
 protected:
     /// Averages of numbers up to x stay below this times x, rounding included.
     static constexpr double roundingHeadroom = 1.0 + 1e-6;
+
+    /// estimate() for one state array that moves linearly: the array itself where that is the estimate.
+    template <class T>
+    static const T* advance(const Context<T>& c, const kernels::Momentum& x, const T* g, T* out) {
+        T* state = c.state[0];
+        if (x.c != 0.0 || x.d != 1.0) {
+            kernels::momentum(c.size(), x, g, state, out);
+            return out;
+        }
+        kernels::combine(c.size(), x.a, state, x.b, g, state);
+        return state;
+    }
 };
 
 }  // namespace schattor

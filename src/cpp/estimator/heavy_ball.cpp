@@ -1,32 +1,21 @@
 #include "estimator/heavy_ball.h"
 
-#include <algorithm>
-
-#include "base/kernels.h"
-
 namespace schattor {
 
 std::vector<StateSlot> HeavyBall::state(Shape shape) const { return {{"buffer", shape}}; }
 
-template <class T>
-const T* HeavyBall::run(const Context<T>& c, const T* g, T* out) const {
-    const double b = c(momentum_);
-    const Index n = c.size();
-    T* buffer = c.state[0];
-    if (c.count == 0 && init_ == HeavyBallInit::first)
-        std::copy(g, g + n, buffer);
-    else
-        kernels::combine(n, b, buffer, 1.0 - c(dampening_), g, buffer);
-    if (!nesterov_) return buffer;
-    kernels::combine(n, 1.0, g, b, buffer, out);
-    return out;
+std::optional<kernels::Momentum> HeavyBall::linear(std::span<const double> slots, std::int64_t count) const {
+    const double b = momentum_.at(slots);
+    const bool starts = count == 0 && init_ == HeavyBallInit::first;
+    return kernels::Momentum{starts ? 0.0 : b, starts ? 1.0 : 1.0 - dampening_.at(slots),
+                             nesterov_ ? 1.0 : 0.0, nesterov_ ? b : 1.0};
 }
 
 const float* HeavyBall::estimate(const Context<float>& c, const float* g, float* out) const {
-    return run(c, g, out);
+    return advance(c, *linear(c.slots, c.count), g, out);
 }
 const double* HeavyBall::estimate(const Context<double>& c, const double* g, double* out) const {
-    return run(c, g, out);
+    return advance(c, *linear(c.slots, c.count), g, out);
 }
 
 }  // namespace schattor

@@ -19,12 +19,11 @@ public:
     double gain(std::span<const double> slots) const override {
         return roundingHeadroom / (1.0 - momentum_.at(slots));
     }
+    bool elementwise() const override { return true; }
+    std::optional<kernels::Momentum> linear(std::span<const double> slots, std::int64_t count) const override;
     double retention(std::span<const double> slots) const override { return momentum_.at(slots); }
 
 private:
-    template <class T>
-    const T* run(const Context<T>&, const T* g, T* out) const;
-
     Value momentum_;
     Value dampening_;
     HeavyBallInit init_;

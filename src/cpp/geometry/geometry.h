@@ -1,6 +1,7 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 
 #include "base/part.h"
 #include "base/scaled.h"
@@ -50,6 +51,10 @@ public:
 
     /// A bound of ||G||_dual / max |g_ij| for this shape.
     virtual double dualNormBound(Shape) const = 0;
+    /// The exponent r for which the norm of a block of this shape is the l_r norm of the norms of its pieces
+    /// (rows of any length), whatever the pieces: 2 for a Euclidean norm. Only where it is the same in every
+    /// step.
+    virtual std::optional<double> pieceExponent(Shape) const { return std::nullopt; }
     /// Raises std::invalid_argument for a shape that the geometry cannot take.
     virtual void check(Shape) const {}
 };

@@ -18,6 +18,7 @@ public:
     Scaled dualNorm(const OracleContext&, Shape, const double*) const override;
     /// ||g||_q <= ||g||_1 <= m n max |g_ij|
     double dualNormBound(Shape shape) const override { return static_cast<double>(shape.size()); }
+    std::optional<double> pieceExponent(Shape) const override { return p_.constant(); }
 
 private:
     template <class T>

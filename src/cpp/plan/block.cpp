@@ -2,12 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
 
 #include "base/kernels.h"
+#include "linalg/norms.h"
 #include "plan/part_state.h"
 
 namespace schattor {
 namespace {
+
+/// Entries of a piece: its arrays stay in the first-level cache from the first part to the last.
+constexpr Index tile = 2048;
 
 template <class T>
 class BlockOf final : public Block {
@@ -36,30 +42,35 @@ public:
     void holdDirection() override { heldDirection_.assign(static_cast<std::size_t>(shape.size()), T(0)); }
 
     // The direction and one array for each stage that may write elsewhere than in place.
-    std::size_t scratch() const override {
-        std::size_t inner = pipeline.geometry->scratch(shape, dtype);
-        inner = std::max(inner, pipeline.estimator->scratch(shape, dtype));
-        if (pipeline.preconditioner) inner = std::max(inner, pipeline.preconditioner->scratch(shape, dtype));
+    std::size_t scratch(bool divided) const override {
+        const Shape s = divided ? Shape{1, std::min(shape.size(), tile)} : shape;
+        std::size_t inner = pipeline.geometry->scratch(s, dtype);
+        inner = std::max(inner, pipeline.estimator->scratch(s, dtype));
+        if (pipeline.preconditioner) inner = std::max(inner, pipeline.preconditioner->scratch(s, dtype));
         for (const auto& transform : pipeline.transforms)
-            inner = std::max(inner, transform->scratch(shape, dtype));
-        return 4 * Arena::bytesFor<T>(static_cast<std::size_t>(shape.size())) + inner;
+            inner = std::max(inner, transform->scratch(s, dtype));
+        std::size_t pointers = 0;
+        if (divided)
+            for (const auto& part : states_) pointers += 2 * Arena::bytesFor<T*>(part.pointers.size());
+        return 4 * Arena::bytesFor<T>(static_cast<std::size_t>(s.size())) + inner + pointers;
     }
 
-    Magnitudes check(const BlockIo& io, std::span<const double> slots) const override {
-        const T* g = static_cast<const T*>(io.gradient);
-        const double gradient = kernels::maxAbs(shape.size(), g);
-        if (!std::isfinite(gradient))
-            return refuse(Refusal::Kind::gradientNotFinite, kernels::countNonFinite(shape.size(), g));
-        double weights = 0.0;
-        if (pipeline.readsWeights()) {
-            weights = kernels::maxAbs(shape.size(), weights_);
-            if (!std::isfinite(weights))
-                return refuse(Refusal::Kind::weightsNotFinite,
-                              kernels::countNonFinite(shape.size(), weights_));
-        }
-        double largest = gradient;
+    Maxima scan(const BlockIo& io, Index begin, Index length) const override {
+        const auto largest = [&](const T* x) {
+            const double found = kernels::maxAbs(length, x + begin);
+            return std::isfinite(found) ? found : std::numeric_limits<double>::infinity();
+        };
+        return {largest(static_cast<const T*>(io.gradient)),
+                pipeline.readsWeights() ? largest(weights_) : 0.0};
+    }
+
+    Magnitudes check(const BlockIo& io, const Maxima& maxima, std::span<const double> slots) const override {
+        if (!std::isfinite(maxima.gradient))
+            return refuse(Refusal::Kind::gradientNotFinite, static_cast<const T*>(io.gradient));
+        if (!std::isfinite(maxima.weights)) return refuse(Refusal::Kind::weightsNotFinite, weights_);
+        double largest = maxima.gradient;
         for (const auto& transform : pipeline.transforms)
-            largest = transform->magnitude(slots, largest, weights);
+            largest = transform->magnitude(slots, largest, maxima.weights);
         const double gain = pipeline.estimator->gain(slots);
         double limit = largestFinite(dtype) / gain;
         if (pipeline.preconditioner)
@@ -74,25 +85,14 @@ public:
         return result;
     }
 
-    const Scaled& direct(const BlockIo& io, std::span<const double> slots, std::int64_t step,
-                         Arena& arena) override {
+    const Scaled& direct(const BlockIo& io, const StepContext& step, Arena& arena) override {
         held_ = io.estimate;
-        const auto n = static_cast<std::size_t>(shape.size());
         const bool fused = heldDirection_.empty();
-        T* direction = fused ? arena.take<T>(n) : heldDirection_.data();
-        context_ = {shape, step, count, io.lr, weights_, slots, {}, &arena};
-        const T* g = static_cast<const T*>(io.gradient);
-        T* work = pipeline.transforms.empty() ? nullptr : arena.take<T>(n);
-        for (std::size_t i = 0; i < pipeline.transforms.size(); ++i)
-            g = pipeline.transforms[i]->apply(contextOf(2 + i), g, work);
-        const T* m = pipeline.estimator->estimate(contextOf(0), g, arena.take<T>(n));
-        if (pipeline.preconditioner) {
-            T* mapped = arena.take<T>(n);
-            pipeline.preconditioner->observe(contextOf(1), g, m);
-            pipeline.preconditioner->apply(contextOf(1), m, mapped);
-            m = mapped;
-        }
-        oracle_ = pipeline.geometry->ball({slots, &arena, false, fused}, shape, m, direction);
+        T* direction = fused ? arena.take<T>(static_cast<std::size_t>(shape.size())) : heldDirection_.data();
+        context_ = {shape, step.step, count, io.lr, weights_, step.slots, {}, &arena};
+        const auto own = [&](std::size_t part) { return contextOf(part); };
+        const T* m = estimate(context_, static_cast<const T*>(io.gradient), own);
+        oracle_ = pipeline.geometry->ball({step.slots, &arena, false, fused}, shape, m, direction);
         direction_ = oracle_.inputIsDirection ? m : direction;
         return oracle_.dualNorm;
     }
@@ -104,8 +104,7 @@ public:
         pipeline.update->apply(context_, factor, direction_, target);
         ++count;
         const double unit = oracle_.ballScale != 0.0 ? factor / oracle_.ballScale : 0.0;
-        const double rms = std::abs(factor) * oracle_.frobenius /
-                           std::sqrt(static_cast<double>(std::max<Index>(1, shape.size())));
+        const double rms = std::abs(factor) * oracle_.frobenius / std::sqrt(entries());
         report = {true,
                   oracle_.dualNorm.in(dtype),
                   unit,
@@ -113,6 +112,36 @@ public:
                   oracle_.residual,
                   oracle_.backend,
                   oracle_.fallbacks};
+    }
+
+    Piece advance(const BlockIo& io, const StepContext& step, const Coupling& coupling, Index begin,
+                  Index length, Arena& arena) const override {
+        Piece result;
+        const std::optional<kernels::Descent<T>> descent = descentOf(io, step, coupling);
+        for (Index at = begin; at < begin + length; at += tile) {
+            const ArenaFrame frame(arena);
+            const Index n = std::min(tile, begin + length - at);
+            result.include(descent ? descend(*descent, at, n, arena)
+                                   : advanceTile(io, step, coupling, at, n, arena));
+        }
+        return result;
+    }
+
+    void gather(const BlockIo& io, const StepContext& step, const Coupling& coupling,
+                std::span<const Piece> pieces) override {
+        held_ = io.estimate;
+        Piece total;
+        for (const Piece& piece : pieces) total.include(piece);
+        // r = 2 goes with the regularization rule, where the step is as long as the dual norm; r = inf with
+        // the ball rule.
+        const bool euclidean = pipeline.scaling->rule() == Rule::regularization;
+        OracleResult whole;
+        whole.dualNorm = euclidean ? total.power.root() : total.power;
+        whole.regularizedScale = whole.dualNorm.full();
+        const double length = io.lr * pipeline.scaling->factor(step.slots, whole, coupling);
+        const double rms = std::abs(length) * std::sqrt((euclidean ? 1.0 : total.squares) / entries());
+        report = {true, whole.dualNorm.in(dtype), length, rms, 0.0, total.backend, 0};
+        ++count;
     }
 
     void saveState() override {
@@ -139,23 +168,105 @@ public:
             held_ = std::max(held_, kernels::maxAbs(static_cast<Index>(array.size()), array.data()));
     }
 
-    void subtractWeights(const BlockIo& io) const override {
-        T* target = static_cast<T*>(io.target);
-        kernels::combine(shape.size(), 1.0, target, -1.0, weights_, target);
+    void subtractWeights(const BlockIo& io, Index begin, Index length) const override {
+        T* target = static_cast<T*>(io.target) + begin;
+        kernels::combine(length, 1.0, target, -1.0, weights_ + begin, target);
     }
 
 private:
-    static Magnitudes refuse(Refusal::Kind kind, Index count) {
+    Magnitudes refuse(Refusal::Kind kind, const T* x) const {
         Magnitudes result;
-        result.refusal = {kind, 0, count, 0.0, 0.0};
+        result.refusal = {kind, 0, kernels::countNonFinite(shape.size(), x), 0.0, 0.0};
         return result;
     }
+
+    double entries() const { return static_cast<double>(std::max<Index>(1, shape.size())); }
 
     /// The context as the part with this state sees it.
     Context<T> contextOf(std::size_t part) const {
         Context<T> result = context_;
         result.state = states_[part].pointers;
         return result;
+    }
+
+    /// From the gradient to what the oracle sees. `own(part)` is the context as that part sees it.
+    template <class Own>
+    const T* estimate(const Context<T>& c, const T* g, Own own) const {
+        const auto n = static_cast<std::size_t>(c.size());
+        T* work = pipeline.transforms.empty() ? nullptr : c.arena->template take<T>(n);
+        for (std::size_t i = 0; i < pipeline.transforms.size(); ++i)
+            g = pipeline.transforms[i]->apply(own(2 + i), g, work);
+        const T* m = pipeline.estimator->estimate(own(0), g, c.arena->template take<T>(n));
+        if (!pipeline.preconditioner) return m;
+        T* mapped = c.arena->template take<T>(n);
+        pipeline.preconditioner->observe(own(1), g, m);
+        pipeline.preconditioner->apply(own(1), m, mapped);
+        return mapped;
+    }
+
+    /// The step of n entries from `at` on, part by part, as if they were a block.
+    Piece advanceTile(const BlockIo& io, const StepContext& step, const Coupling& coupling, Index at, Index n,
+                      Arena& arena) const {
+        const Context<T> c{{1, n}, step.step, count, io.lr, weights_ + at, step.slots, {}, &arena};
+        const auto own = [&](std::size_t part) {
+            const std::vector<T*>& arrays = states_[part].pointers;
+            T** shifted = arena.take<T*>(arrays.size());
+            for (std::size_t i = 0; i < arrays.size(); ++i) shifted[i] = arrays[i] + at;
+            Context<T> result = c;
+            result.state = {shifted, arrays.size()};
+            return result;
+        };
+        const T* m = estimate(c, static_cast<const T*>(io.gradient) + at, own);
+        T* d = arena.take<T>(static_cast<std::size_t>(n));
+        const OracleResult oracle = pipeline.geometry->ball({step.slots, &arena, false, true}, c.shape, m, d);
+        T* target = static_cast<T*>(io.target) + at;
+        if (target != c.weights) std::copy(c.weights, c.weights + n, target);
+        pipeline.update->apply(c, io.lr * pipeline.scaling->factor(step.slots, oracle, coupling),
+                               oracle.inputIsDirection ? m : d, target);
+        const bool euclidean = pipeline.scaling->rule() == Rule::regularization;
+        return {euclidean ? oracle.dualNorm.squared() : oracle.dualNorm, oracle.frobenius * oracle.frobenius,
+                oracle.backend};
+    }
+
+    /// The step as one loop, where every part has that form and the direction is minus the estimate.
+    std::optional<kernels::Descent<T>> descentOf(const BlockIo& io, const StepContext& step,
+                                                 const Coupling& coupling) const {
+        if (pipeline.scaling->rule() != Rule::regularization || pipeline.transforms.size() > 1) return {};
+        const auto array = [&](std::size_t part) {
+            return states_[part].pointers.empty() ? nullptr : states_[part].pointers[0];
+        };
+        kernels::Descent<T> result;
+        const auto decay = pipeline.transforms.empty() ? 0.0 : pipeline.transforms[0]->decay(step.slots);
+        const auto momentum = pipeline.estimator->linear(step.slots, count);
+        const auto root = pipeline.preconditioner ? pipeline.preconditioner->root(step.slots, count)
+                                                  : std::optional(kernels::Root{});
+        const auto keep = pipeline.update->keep(step.slots, io.lr);
+        if (!decay || !momentum || !root || !keep) return {};
+        OracleResult unit;
+        unit.regularizedScale = -1.0;
+        const double factor = io.lr * pipeline.scaling->factor(step.slots, unit, coupling);
+        return kernels::Descent<T>{*decay,   *momentum,
+                                   *root,    *keep,
+                                   factor,   static_cast<const T*>(io.gradient),
+                                   weights_, array(0),
+                                   array(1), static_cast<T*>(io.target),
+                                   nullptr};
+    }
+
+    /// The same for n entries from `at` on.
+    Piece descend(kernels::Descent<T> d, Index at, Index n, Arena& arena) const {
+        for (T** array : {&d.m, &d.v, &d.target})
+            if (*array != nullptr) *array += at;
+        d.g += at;
+        d.w += at;
+        d.estimate = arena.take<T>(static_cast<std::size_t>(n));
+        kernels::descend(n, d);
+        const double squares = kernels::sumOfSquares(n, d.estimate);
+        // Far from one, squares lose what they may have lost.
+        const bool safe = squares > 1e-250 && squares < 1e250;
+        const Scaled power = safe ? Scaled{squares, 0}
+                                  : frobeniusNorm(n, d.estimate, kernels::maxAbs(n, d.estimate)).squared();
+        return {power, 0.0, power.isZero() ? Backend::none : Backend::frobenius};
     }
 
     T* weights_;

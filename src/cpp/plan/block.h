@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,8 +27,26 @@ struct Magnitudes {
     double norm = 0.0;
 };
 
-/// One named block: its weights (borrowed), its pipeline and its state. All calls in the order
-/// check, direct, move; the first one touches nothing.
+/// Largest magnitudes found in a range of entries; infinite where an entry is not finite.
+struct Maxima {
+    double gradient = 0.0;
+    double weights = 0.0;  ///< only where a part reads them
+
+    void include(const Maxima& other) {
+        gradient = std::max(gradient, other.gradient);
+        weights = std::max(weights, other.weights);
+    }
+};
+
+/// What all blocks read of one run of the plan.
+struct StepContext {
+    std::span<const double> slots;
+    std::int64_t step = 0;
+};
+
+/// One named block: its weights (borrowed), its pipeline and its state. All calls in the order scan, check,
+/// then direct and move, or, where the pipeline is divisible, advance for each piece and gather. The first
+/// two touch nothing; scan and advance may run for several ranges at once.
 class Block {
 public:
     virtual ~Block() = default;
@@ -52,19 +71,26 @@ public:
     /// Keeps a direction buffer across the coupling; otherwise what direct() takes from the arena must stay
     /// until move().
     virtual void holdDirection() = 0;
-    virtual std::size_t scratch() const = 0;
+    /// Arena bytes for direct() and move(), or for advance().
+    virtual std::size_t scratch(bool divided) const = 0;
 
-    virtual Magnitudes check(const BlockIo&, std::span<const double> slots) const = 0;
-    virtual const Scaled& direct(const BlockIo&, std::span<const double> slots, std::int64_t step,
-                                 Arena&) = 0;
+    virtual Maxima scan(const BlockIo&, Index begin, Index length) const = 0;
+    virtual Magnitudes check(const BlockIo&, const Maxima&, std::span<const double> slots) const = 0;
+
+    virtual const Scaled& direct(const BlockIo&, const StepContext&, Arena&) = 0;
     virtual void move(const BlockIo&, const Coupling&) = 0;
+
+    /// The whole step of a range of entries. What it returns goes to gather(), in the order of the entries.
+    virtual Piece advance(const BlockIo&, const StepContext&, const Coupling&, Index begin, Index length,
+                          Arena&) const = 0;
+    virtual void gather(const BlockIo&, const StepContext&, const Coupling&, std::span<const Piece>) = 0;
 
     virtual void saveState() = 0;
     virtual void restoreState() = 0;
     /// To be called after the state has been written from outside.
     virtual void stateWritten() = 0;
     /// Turns new weights in the target into the difference from the present ones.
-    virtual void subtractWeights(const BlockIo&) const = 0;
+    virtual void subtractWeights(const BlockIo&, Index begin, Index length) const = 0;
 };
 
 /// `weights` must outlive the block.

@@ -26,6 +26,18 @@ struct Pipeline {
             if (transform->readsWeights()) return true;
         return false;
     }
+
+    /// Whether the block may be worked through in pieces: each part is element-wise, and by Lemma 2 the
+    /// oracle's step on the block consists of its steps on the pieces, which are then blocks of a mixed norm
+    /// that separates.
+    bool divisible(Shape shape) const {
+        for (const auto& transform : transforms)
+            if (!transform->elementwise()) return false;
+        if (preconditioner && !preconditioner->elementwise()) return false;
+        const std::optional<double> r = geometry->pieceExponent(shape);
+        return r && MixedNorm(*r).separates(scaling->rule()) && estimator->elementwise() &&
+               update->elementwise();
+    }
 };
 
 }  // namespace schattor

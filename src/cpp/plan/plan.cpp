@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "base/blas_threads.h"
+#include "base/pool.h"
 
 namespace schattor {
 
@@ -24,23 +25,73 @@ void Plan::addBlock(std::unique_ptr<Block> block, std::size_t group, Value weigh
     blocks.push_back(std::move(block));
 }
 
+namespace {
+
+/// Entries of one item: large against the cost of handing it out, small against a block that is worth
+/// dividing.
+constexpr Index chunk = 65536;
+
+// About how many nanoseconds a block takes, by its kind alone.
+double costOf(const Block& block, bool divided) {
+    const auto size = static_cast<double>(block.shape.size());
+    const double width = block.dtype == Dtype::float32 ? 1.0 : 2.0;
+    if (divided) return 300.0 + 0.7 * width * size;
+    if (block.shape.isVector() || block.pipeline.geometry->pieceExponent(block.shape))
+        return 500.0 + 3.0 * width * size;
+    return 2000.0 + size * static_cast<double>(block.shape.smaller());
+}
+
+}  // namespace
+
+void Plan::addItems(std::size_t i) {
+    const Block& block = *blocks[i];
+    const Index size = block.shape.size();
+    const double cost = costOf(block, divided_[i]);
+    const double perEntry = cost / static_cast<double>(std::max<Index>(1, size));
+    Index begin = 0;
+    do {
+        const Index length = std::min(chunk, size - begin);
+        const auto share = static_cast<double>(length);
+        scans_.push_back({i, begin, length, 20.0 + 0.03 * share * static_cast<double>(sizeOf(block.dtype)),
+                          scans_.size()});
+        if (divided_[i]) steps_.push_back({i, begin, length, perEntry * share, scans_.size() - 1});
+        begin += length;
+    } while (begin < size);
+    if (!divided_[i]) steps_.push_back({i, 0, size, cost, 0});
+    if (!groups[block.group].separates()) moves_.push_back({i, 0, size, 2.0 * static_cast<double>(size), 0});
+}
+
 void Plan::finish() {
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         Block& block = *blocks[i];
-        if (!groups[block.group].separates()) block.holdDirection();
-        bytes = std::max(bytes, block.scratch());
+        const bool coupled = !groups[block.group].separates();
+        if (coupled) block.holdDirection();
+        divided_.push_back(!coupled && block.pipeline.divisible(block.shape));
+        bytes = std::max(bytes, block.scratch(divided_[i]));
+        firstPiece_.push_back(scans_.size());
+        addItems(i);
         const auto* begin = static_cast<const std::byte*>(block.weights());
         const auto size = static_cast<std::size_t>(block.shape.size()) * sizeOf(block.dtype);
         if (size > 0) ranges_.push_back({begin, begin + size, i});
     }
+    firstPiece_.push_back(scans_.size());
     std::sort(ranges_.begin(), ranges_.end(),
               [](const Range& a, const Range& b) { return a.begin < b.begin; });
-    arena_.reserve(bytes);
+    const auto costlier = [](const Item& a, const Item& b) { return a.cost > b.cost; };
+    std::stable_sort(steps_.begin(), steps_.end(), costlier);
+    std::stable_sort(moves_.begin(), moves_.end(), costlier);
+    const auto most = std::max<std::size_t>(1, std::max(scans_.size(), steps_.size()));
+    const auto wanted = static_cast<std::size_t>(threads_ > 0 ? threads_ : availableProcessors());
+    workers_.resize(std::min(most, wanted));
+    for (Worker& worker : workers_) worker.arena.reserve(bytes);
+    maxima_.resize(scans_.size());
+    pieces_.resize(scans_.size());
     norms_.resize(blocks.size());
-    weights_.resize(blocks.size());
     couplings_.resize(blocks.size());
-    present_.reserve(blocks.size());
+    groupNorms_.resize(blocks.size());
+    groupWeights_.resize(blocks.size());
+    groupCouplings_.resize(blocks.size());
     magnitudes_.resize(blocks.size());
 }
 
@@ -54,19 +105,38 @@ bool Plan::mustCopy(std::size_t block, const void* begin, const void* end) const
     return false;
 }
 
-Refusal Plan::check(std::span<BlockIo> io, std::span<const double> slots) {
+template <class F>
+void Plan::forEach(const Run& run, std::span<const Item> items, F f) {
+    double cost = 0.0;
+    for (const Item& item : items) cost += run.present(item) ? item.cost : 0.0;
+    const int threads = cost < Pool::worthwhile ? 1 : run.threads;
+    Pool::run(threads, static_cast<Index>(items.size()), [&](int worker, Index i) {
+        const Item& item = items[static_cast<std::size_t>(i)];
+        if (!run.present(item)) return;
+        Arena& arena = workers_[static_cast<std::size_t>(worker)].arena;
+        const ArenaFrame frame(arena);
+        f(item, arena);
+    });
+}
+
+Refusal Plan::check(const Run& run) {
+    forEach(run, scans_, [&](const Item& item, Arena&) {
+        maxima_[item.piece] = blocks[item.block]->scan(run.io[item.block], item.begin, item.length);
+    });
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         magnitudes_[i] = {};
-        if (io[i].gradient == nullptr) continue;
-        magnitudes_[i] = blocks[i]->check(io[i], slots);
+        if (run.io[i].gradient == nullptr) continue;
+        Maxima maxima;
+        for (std::size_t j = firstPiece_[i]; j < firstPiece_[i + 1]; ++j) maxima.include(maxima_[j]);
+        magnitudes_[i] = blocks[i]->check(run.io[i], maxima, run.step.slots);
         if (magnitudes_[i].refusal) {
             magnitudes_[i].refusal.block = i;
             return magnitudes_[i].refusal;
         }
-        io[i].estimate = magnitudes_[i].estimate;
+        run.io[i].estimate = magnitudes_[i].estimate;
     }
     for (const Group& group : groups)
-        if (const Refusal refusal = checkNorms(group, slots)) return refusal;
+        if (const Refusal refusal = checkNorms(group, run.step.slots)) return refusal;
     return {};
 }
 
@@ -99,45 +169,91 @@ Refusal Plan::checkNorms(const Group& group, std::span<const double> slots) cons
     return !group.separates() && bound > 1.0 ? refuse(worst, bound) : Refusal{};
 }
 
-void Plan::runSeparate(const Group& group, std::span<BlockIo> io, std::span<const double> slots) {
-    for (std::size_t j = 0; j < group.blocks.size(); ++j) {
-        const std::size_t i = group.blocks[j];
-        blocks[i]->report.present = false;
-        if (io[i].gradient == nullptr) continue;
-        const ArenaFrame frame(arena_);
-        blocks[i]->direct(io[i], slots, step, arena_);
-        blocks[i]->move(io[i], group.coupler ? group.coupler->alone(group.weights[j].at(slots)) : Coupling{});
+// Blocks that come first in `steps_` and are each more than their share of what is left: on one thread they
+// would outlast the others, so they use BLAS threads, whose efficiency is put at three quarters.
+std::size_t Plan::lonelyItems(int threads) const {
+    double left = 0.0;
+    for (const Item& item : steps_) left += item.cost;
+    std::size_t count = 0;
+    for (; count < steps_.size(); ++count) {
+        const Item& item = steps_[count];
+        const bool large = !divided_[item.block] && blocks[item.block]->shape.smaller() >= threadedBlasFrom;
+        if (!large || item.cost * threads * 0.75 <= left) break;
+        left -= item.cost;
     }
+    return count;
 }
 
-void Plan::runCoupled(const Group& group, std::span<BlockIo> io, std::span<const double> slots) {
-    present_.clear();
+void Plan::advance(const Run& run, const Item& item, Arena& arena) {
+    const std::size_t i = item.block;
+    Block& block = *blocks[i];
+    const BlockIo& io = run.io[i];
+    if (divided_[i]) {
+        pieces_[item.piece] = block.advance(io, run.step, couplings_[i], item.begin, item.length, arena);
+        return;
+    }
+    norms_[i] = block.direct(io, run.step, arena);
+    if (groups[block.group].separates()) block.move(io, couplings_[i]);
+}
+
+void Plan::advance(const Run& run) {
+    for (const Group& group : groups)
+        for (std::size_t j = 0; j < group.blocks.size(); ++j) {
+            const bool weighted = group.coupler && group.separates();
+            couplings_[group.blocks[j]] =
+                weighted ? group.coupler->alone(group.weights[j].at(run.step.slots)) : Coupling{};
+        }
+    const std::size_t lonely = deterministic_ ? 0 : lonelyItems(run.threads);
+    const auto advanceItem = [&](const Item& item, Arena& arena) { advance(run, item, arena); };
+    Run alone = run;
+    alone.threads = 1;
+    forEach(alone, std::span(steps_).first(lonely), advanceItem);
+    const SingleThreadedBlas single;
+    forEach(run, std::span(steps_).subspan(lonely), advanceItem);
+    for (const Group& group : groups)
+        if (!group.separates()) couple(run, group);
+    forEach(run, moves_, [&](const Item& item, Arena&) {
+        blocks[item.block]->move(run.io[item.block], couplings_[item.block]);
+    });
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+        if (divided_[i] && run.io[i].gradient != nullptr)
+            blocks[i]->gather(
+                run.io[i], run.step, couplings_[i],
+                std::span(pieces_).subspan(firstPiece_[i], firstPiece_[i + 1] - firstPiece_[i]));
+}
+
+void Plan::couple(const Run& run, const Group& group) {
+    std::size_t n = 0;
     for (std::size_t j = 0; j < group.blocks.size(); ++j) {
         const std::size_t i = group.blocks[j];
-        blocks[i]->report.present = false;
-        if (io[i].gradient == nullptr) continue;
-        const ArenaFrame frame(arena_);
-        norms_[present_.size()] = blocks[i]->direct(io[i], slots, step, arena_);
-        weights_[present_.size()] = group.weights[j].at(slots);
-        present_.push_back(i);
+        if (run.io[i].gradient == nullptr) continue;
+        groupNorms_[n] = norms_[i];
+        groupWeights_[n++] = group.weights[j].at(run.step.slots);
     }
-    const std::size_t n = present_.size();
-    group.coupler->couple(std::span(norms_).first(n), std::span(weights_).first(n),
-                          std::span(couplings_).first(n));
-    for (std::size_t j = 0; j < n; ++j) blocks[present_[j]]->move(io[present_[j]], couplings_[j]);
+    group.coupler->couple(std::span(groupNorms_).first(n), std::span(groupWeights_).first(n),
+                          std::span(groupCouplings_).first(n));
+    n = 0;
+    for (const std::size_t i : group.blocks)
+        if (run.io[i].gradient != nullptr) couplings_[i] = groupCouplings_[n++];
 }
 
 Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slots) {
-    const SingleThreadedBlas single(deterministic_);
-    if (const Refusal refusal = check(io, slots)) return refusal;
+    const int threads =
+        std::min(threads_ > 0 ? threads_ : defaultThreads(), static_cast<int>(workers_.size()));
+    const SingleThreadedBlas single(deterministic_ || threads == 1);
+    const Run run{mode, io, {slots, step}, threads};
+    if (const Refusal refusal = check(run)) return refusal;
     if (mode == Mode::peek)
         for (auto& block : blocks) block->saveState();
-    for (std::size_t i = 0; i < blocks.size(); ++i) io[i].lr = groups[blocks[i]->group].lr.at(slots);
-    for (const Group& group : groups)
-        group.separates() ? runSeparate(group, io, slots) : runCoupled(group, io, slots);
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        io[i].lr = groups[blocks[i]->group].lr.at(slots);
+        blocks[i]->report.present = false;
+    }
+    advance(run);
     if (mode != Mode::step)
-        for (std::size_t i = 0; i < blocks.size(); ++i)
-            if (io[i].gradient != nullptr) blocks[i]->subtractWeights(io[i]);
+        forEach(run, scans_, [&](const Item& item, Arena&) {
+            blocks[item.block]->subtractWeights(io[item.block], item.begin, item.length);
+        });
     if (mode == Mode::peek) {
         for (auto& block : blocks) block->restoreState();
     } else {

@@ -29,11 +29,15 @@ enum class Mode {
 
 /// One step over all blocks: checks before any state is touched, then estimate, precondition and
 /// oracle for each block, the coupling, and the update. Where a group's blocks separate, both
-/// passes run block by block. From the second step on, nothing is allocated by step and update; peek
-/// allocates the copy of the state that it puts back.
+/// passes run block by block, and element-wise blocks piece by piece. Blocks and pieces go to the
+/// threads of the pool; which thread takes one changes no bit, as pieces are the same for any number
+/// of threads and what they report is added up in their order. From the second step on, nothing is
+/// allocated by step and update; peek allocates the copy of the state that it puts back.
 class Plan {
 public:
-    explicit Plan(bool deterministic) : deterministic_(deterministic) {}
+    /// `threads` = 0 stands for as many as defaultThreads() says when a step begins. Without
+    /// `deterministic` a block that is too large a part of the work for one thread uses BLAS threads.
+    explicit Plan(bool deterministic, int threads = 1) : deterministic_(deterministic), threads_(threads) {}
 
     std::size_t addGroup(Group group);
     /// `weight` is the block's weight in its group's coupler.
@@ -57,17 +61,52 @@ public:
     std::int64_t reportStep = -1;  ///< step that the report is about
 
 private:
-    Refusal check(std::span<BlockIo> io, std::span<const double> slots);
+    /// A range of entries of a block, and about how many nanoseconds it takes.
+    struct Item {
+        std::size_t block;
+        Index begin, length;
+        double cost;
+        std::size_t piece = 0;  ///< where its report goes
+    };
+    void addItems(std::size_t block);
+    std::size_t lonelyItems(int threads) const;
+
+    /// One run: what the passes share.
+    struct Run {
+        Mode mode;
+        std::span<BlockIo> io;
+        StepContext step;
+        int threads;
+        bool present(const Item& item) const { return io[item.block].gradient != nullptr; }
+    };
+    /// Calls f(item, arena) for the items whose block has a gradient.
+    template <class F>
+    void forEach(const Run& run, std::span<const Item> items, F f);
+
+    Refusal check(const Run& run);
     Refusal checkNorms(const Group& group, std::span<const double> slots) const;
-    void runSeparate(const Group& group, std::span<BlockIo> io, std::span<const double> slots);
-    void runCoupled(const Group& group, std::span<BlockIo> io, std::span<const double> slots);
+    void advance(const Run& run);
+    void advance(const Run& run, const Item& item, Arena& arena);
+    void couple(const Run& run, const Group& group);
 
     bool deterministic_;
-    Arena arena_;
-    std::vector<Scaled> norms_;
-    std::vector<double> weights_;
-    std::vector<Coupling> couplings_;
-    std::vector<std::size_t> present_;
+    int threads_;
+    struct alignas(64) Worker {  // on cache lines of its own
+        Arena arena;
+    };
+    std::vector<Worker> workers_;
+    std::vector<Item> scans_;  ///< all blocks in pieces, in order
+    std::vector<Item> steps_;  ///< blocks, and divisible ones in pieces; the most costly first
+    std::vector<Item> moves_;  ///< blocks of coupled groups
+    std::vector<Maxima> maxima_;
+    std::vector<Piece> pieces_;
+    std::vector<std::size_t> firstPiece_;  ///< of each block; the last entry is the number of pieces
+    std::vector<bool> divided_;
+    std::vector<Scaled> norms_;         ///< of each block
+    std::vector<Coupling> couplings_;   ///< of each block
+    std::vector<Scaled> groupNorms_;    ///< of one group's present blocks
+    std::vector<double> groupWeights_;  ///< likewise
+    std::vector<Coupling> groupCouplings_;
     std::vector<Magnitudes> magnitudes_;
     struct Range {
         const std::byte* begin;

@@ -30,4 +30,17 @@ struct Refusal {
     explicit operator bool() const { return kind != Kind::none; }
 };
 
+/// What the pieces of a block that is worked through in pieces report; include() is called in a fixed order.
+struct Piece {
+    Scaled power;          ///< sum of the pieces' dual norms, each to the dual exponent: 1 or 2
+    double squares = 0.0;  ///< of the directions' entries
+    Backend backend = Backend::none;
+
+    void include(const Piece& other) {
+        power = power.plus(other.power);
+        squares += other.squares;
+        if (other.backend != Backend::none) backend = other.backend;
+    }
+};
+
 }  // namespace schattor

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+
+#include "base/kernels.h"
 #include "base/part.h"
 
 namespace schattor {
@@ -13,6 +16,11 @@ public:
     /// out = P(m), by the state after observe().
     virtual void apply(const Context<float>&, const float* m, float* out) const = 0;
     virtual void apply(const Context<double>&, const double* m, double* out) const = 0;
+
+    /// The map of a block's entries, for a preconditioner of that form with one state array.
+    virtual std::optional<kernels::Root> root(std::span<const double>, std::int64_t /*count*/) const {
+        return std::nullopt;
+    }
 
     /// Largest gradient magnitude that the state can take.
     virtual double largestMagnitude(Dtype dtype) const { return largestFinite(dtype); }

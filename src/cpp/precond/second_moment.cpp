@@ -2,12 +2,11 @@
 
 #include <cmath>
 
-#include "base/kernels.h"
-
 namespace schattor {
 
-double SecondMoment::correction(double beta, std::int64_t count) const {
-    return 1.0 / (1.0 - std::pow(beta, static_cast<double>(count + 1)));
+std::optional<kernels::Root> SecondMoment::root(std::span<const double> slots, std::int64_t count) const {
+    const double b = beta_.at(slots);
+    return kernels::Root{b, 1.0 / (1.0 - std::pow(b, static_cast<double>(count + 1))), eps_.at(slots)};
 }
 
 void SecondMoment::observe(const Context<float>& c, const float* g, const float*) const {
@@ -17,10 +16,12 @@ void SecondMoment::observe(const Context<double>& c, const double* g, const doub
     kernels::averageSquares(c.size(), c(beta_), g, c.state[0]);
 }
 void SecondMoment::apply(const Context<float>& c, const float* m, float* out) const {
-    kernels::divideByRoot(c.size(), 1.0, m, correction(c(beta_), c.count), c.state[0], c(eps_), out);
+    const kernels::Root r = *root(c.slots, c.count);
+    kernels::divideByRoot(c.size(), 1.0, m, r.c, c.state[0], r.eps, out);
 }
 void SecondMoment::apply(const Context<double>& c, const double* m, double* out) const {
-    kernels::divideByRoot(c.size(), 1.0, m, correction(c(beta_), c.count), c.state[0], c(eps_), out);
+    const kernels::Root r = *root(c.slots, c.count);
+    kernels::divideByRoot(c.size(), 1.0, m, r.c, c.state[0], r.eps, out);
 }
 
 // Half of it, as V / (1 - b^t) may round up.

@@ -14,12 +14,12 @@ public:
     void observe(const Context<double>&, const double*, const double*) const override;
     void apply(const Context<float>&, const float*, float*) const override;
     void apply(const Context<double>&, const double*, double*) const override;
+    bool elementwise() const override { return true; }
+    std::optional<kernels::Root> root(std::span<const double> slots, std::int64_t count) const override;
     /// Its square must be finite.
     double largestMagnitude(Dtype dtype) const override;
 
 private:
-    double correction(double beta, std::int64_t count) const;
-
     Value beta_;
     Value eps_;
 };

@@ -21,6 +21,10 @@ public:
         return gradient + weightDecay_.at(slots) * weights;
     }
     bool readsWeights() const override { return true; }
+    bool elementwise() const override { return true; }
+    std::optional<double> decay(std::span<const double> slots) const override {
+        return weightDecay_.at(slots);
+    }
 
 private:
     template <class T>

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "base/part.h"
 
 namespace schattor {
@@ -14,6 +16,8 @@ public:
     /// Largest magnitude of the result, given those of the gradient and of the weights.
     virtual double magnitude(std::span<const double> slots, double gradient, double weights) const = 0;
     virtual bool readsWeights() const { return false; }
+    /// The factor c of G + c W, for a transform of that form.
+    virtual std::optional<double> decay(std::span<const double>) const { return std::nullopt; }
 };
 
 }  // namespace schattor

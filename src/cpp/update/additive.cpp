@@ -6,9 +6,7 @@ namespace schattor {
 
 template <class T>
 void Additive::run(const Context<T>& c, double factor, const T* d, T* w) const {
-    const double rate = c(weightDecay_);
-    const double keep =
-        decay_ == Decay::none ? 1.0 : 1.0 - (decay_ == Decay::independent ? rate : c.lr * rate);
+    const double keep = share(c.slots, c.lr);
     if (decay_ == Decay::cautious)
         kernels::cautiousDecay(c.size(), keep, factor, d, w);
     else

@@ -14,8 +14,17 @@ public:
 
     void apply(const Context<float>&, double factor, const float* d, float* w) const override;
     void apply(const Context<double>&, double factor, const double* d, double* w) const override;
+    bool elementwise() const override { return true; }
+    std::optional<double> keep(std::span<const double> slots, double lr) const override {
+        return decay_ == Decay::cautious ? std::nullopt : std::optional(share(slots, lr));
+    }
 
 private:
+    double share(std::span<const double> slots, double lr) const {
+        const double rate = weightDecay_.at(slots);
+        return decay_ == Decay::none ? 1.0 : 1.0 - (decay_ == Decay::independent ? rate : lr * rate);
+    }
+
     template <class T>
     void run(const Context<T>&, double factor, const T* d, T* w) const;
 
