@@ -1,5 +1,6 @@
 #include <pybind11/stl.h>
 
+#include "base/blas_threads.h"
 #include "bindings/arrays.h"
 #include "bindings/backend_names.h"
 #include "bindings/bind.h"
@@ -30,10 +31,11 @@ template <class T>
 class Call {
 public:
     Call(const Geometry& geometry, Shape shape) : arena_(geometry.scratch(shape, dtypeOf<T>)) {}
-    OracleContext context(bool measure = false) { return {{}, &arena_, measure}; }
+    OracleContext context(bool measure = false) { return {{}, &arena_, measure, false, &team_}; }
 
 private:
     Arena arena_;
+    Team team_{defaultThreads()};
 };
 
 template <class T>

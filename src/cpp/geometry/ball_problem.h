@@ -22,7 +22,7 @@ struct BallProblem {
     double tie = 0.0;     ///< at p = 1 singular values within `tie` of sigma_1, relatively, share the mass
     double rtol = 0.0;    ///< bound of the relative Frobenius error of D; 0 is strict
     Arena* arena = nullptr;
-    Team* team = nullptr;
+    const Team* team = nullptr;
     RationalFits* fits = nullptr;
 
     /// What strict promises without knowing the error of LAPACK's SVD.

@@ -33,8 +33,8 @@ struct OracleContext {
     std::span<const double> slots;
     Arena* arena = nullptr;
     bool measureOperatorNorm = false;
-    bool inputStays = false;  ///< the caller can read g as long as d: no need to copy it
-    Team* team = nullptr;     ///< threads that may share the work on this block
+    bool inputStays = false;     ///< the caller can read g as long as d: no need to copy it
+    const Team* team = nullptr;  ///< threads that may share the work on this block
 };
 
 /// A norm. The one hot call is ball(): given G, write the direction D of unit primal norm with
@@ -55,6 +55,8 @@ public:
     /// (rows of any length), whatever the pieces: 2 for a Euclidean norm. Only where it is the same in every
     /// step.
     virtual std::optional<double> pieceExponent(Shape) const { return std::nullopt; }
+    /// Whether the oracle of a block of this shape can share its work among a team.
+    virtual bool sharesWork(Shape, Dtype) const { return false; }
     /// Raises std::invalid_argument for a shape that the geometry cannot take.
     virtual void check(Shape) const {}
 };

@@ -19,6 +19,11 @@ Schatten::Schatten(Value p, Route route, std::optional<Iteration> iteration, dou
 
 void Schatten::check(Shape shape) const { checkSvdShape(shape); }
 
+bool Schatten::sharesWork(Shape shape, Dtype dtype) const {
+    if (shape.smaller() < Team::worthwhile) return false;
+    return route_ == Route::band || (route_ == Route::automatic && (dtype == Dtype::float32 || rtol_ > 0.0));
+}
+
 double Schatten::dualNormBound(Shape shape) const {
     return std::sqrt(static_cast<double>(shape.smaller()) * static_cast<double>(shape.size()));
 }
@@ -42,12 +47,13 @@ OracleResult Schatten::exact(const OracleContext& c, Shape s, const T* g, T* d, 
     BallProblem<T> problem{s, g, d, 0, Exponents(p), rcond_ < 0.0 ? eps : rcond_, 8.0 * eps, rtol_};
     std::frexp(largest, &problem.exponent);
     problem.arena = c.arena;
-    problem.team = c.team;
+    if (s.smaller() >= Team::worthwhile) problem.team = c.team;
     problem.fits = &fits_;
     const Routes routes = route_ == Route::automatic ? chooseRoutes(s, dtypeOf<T>, problem.e, rtol_)
                                                      : Routes{route_ == Route::band, route_ == Route::gram};
     OracleResult result;
     if (routes.band && bandServes(problem.e)) {
+        const SingleThreadedBlas single(problem.team != nullptr);
         if (ballByBand(problem, result)) return result;
         ++result.fallbacks;
     }

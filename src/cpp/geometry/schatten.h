@@ -28,6 +28,7 @@ public:
     std::size_t scratch(Shape, Dtype) const override;
     /// ||G||_q <= ||G||_1 <= sqrt(k) ||G||_F <= sqrt(k m n) max |g_ij|
     double dualNormBound(Shape) const override;
+    bool sharesWork(Shape, Dtype) const override;
     void check(Shape) const override;
 
 private:

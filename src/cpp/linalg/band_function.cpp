@@ -29,6 +29,21 @@ constexpr int mostInverseSteps = 30;
 constexpr int mostPowerSteps = 20;
 constexpr Index widest = 32;
 
+// Gram-Schmidt, twice for each column.
+void orthonormalise(Index columns, Index n, double* z) {
+    for (Index j = 0; j < columns; ++j) {
+        double* own = z + j * n;
+        for (int pass = 0; pass < 2; ++pass) {
+            for (Index i = 0; i < j; ++i) {
+                const double part = kernels::dot(n, z + i * n, own);
+                kernels::combine(n, 1.0, own, -part, z + i * n, own);
+            }
+            const double length = std::sqrt(kernels::sumOfSquares(n, own));
+            if (length > 0.0) kernels::scale(n, 1.0 / length, own, own);
+        }
+    }
+}
+
 /// Eigenvalues, ascending, and eigenvectors of a small symmetric matrix, without allocation.
 class SmallEigen {
 public:
@@ -133,7 +148,7 @@ Index BandFunction::countBelow(double x) {
     return band::kernels(width_).eliminate(blocks_, diagonal_, below_, -x, ratios_, inverses_);
 }
 
-void BandFunction::evaluate(const RationalPower& r, Team* team) {
+void BandFunction::evaluate(const RationalPower& r, const Team* team) {
     const band::Kernels& kernels = band::kernels(width_);
     const Index stride = blocks_ * width_ * width_;
     for (Index begin = 0; begin < r.count; begin += group) {
@@ -208,24 +223,15 @@ bool BandFunction::drop(Index count) {
         z[i] = i % padded_ < size_ ? std::sin(1.0 + 1.7 * static_cast<double>(i)) : 0.0;
     band::kernels(width_).eliminate(blocks_, diagonal_, below_, inverseShift, ratios_, inverses_);
     SmallEigen small(m);
-    // Z = Z V for the eigenvectors V of Z' W, each divided by the root of its eigenvalue where Z is to be
-    // normalised.
-    const auto rotate = [&](const double* w, bool normalise) {
-        blas::gemm<double>('T', 'N', m, m, padded_, 1.0, z, padded_, w, padded_, 0.0, small.matrix(), m);
-        if (!small.solve() || (normalise && !(small.value(0) > 0.0))) return false;
-        if (normalise)
-            for (Index i = 0; i < m * m; ++i) small.matrix()[i] /= std::sqrt(small.value(i / m));
-        blas::gemm<double>('N', 'N', padded_, m, m, 1.0, z, padded_, small.matrix(), m, 0.0, image, padded_);
-        std::copy(image, image + m * padded_, z);
-        return true;
-    };
     double previous = -1.0;
     for (int step = 0; step < mostInverseSteps; ++step) {
         solve(m, z);
-        for (int pass = 0; pass < 2; ++pass)  // twice: one pass squares the condition number
-            if (!rotate(z, true)) return false;
+        orthonormalise(m, padded_, z);
         apply(m, z, image);
-        if (!rotate(image, false)) return false;
+        blas::gemm<double>('T', 'N', m, m, padded_, 1.0, z, padded_, image, padded_, 0.0, small.matrix(), m);
+        if (!small.solve()) return false;
+        blas::gemm<double>('N', 'N', padded_, m, m, 1.0, z, padded_, small.matrix(), m, 0.0, image, padded_);
+        std::copy(image, image + m * padded_, z);
         const double largest = small.value(count - 1);
         if (step > 0 && std::abs(largest - previous) <= 1e-3 * std::abs(largest) + inverseShift) {
             droppedCount_ = count;
@@ -251,7 +257,7 @@ double BandFunction::trace() const {
 }
 
 template <class T>
-double BandFunction::multiplyBand(double factor, T* out, Index ldOut, Team* team) {
+double BandFunction::multiplyBand(double factor, T* out, Index ldOut, const Team* team) {
     double squares[lanes] = {};
     Team::each(team, std::min(lanes, blocks_), [&](Index lane) {
         double* columns = lanes_ + lane * padded_ * width_;
@@ -275,7 +281,7 @@ double BandFunction::multiplyBand(double factor, T* out, Index ldOut, Team* team
     return total;
 }
 
-template double BandFunction::multiplyBand<float>(double, float*, Index, Team*);
-template double BandFunction::multiplyBand<double>(double, double*, Index, Team*);
+template double BandFunction::multiplyBand<float>(double, float*, Index, const Team*);
+template double BandFunction::multiplyBand<double>(double, double*, Index, const Team*);
 
 }  // namespace schattor

@@ -41,14 +41,14 @@ public:
     bool drop(Index count);
 
     /// F = r(T) on the eigenvectors that are kept.
-    void evaluate(const RationalPower& r, Team* team);
+    void evaluate(const RationalPower& r, const Team* team);
     /// tr(T F)
     double trace() const;
     /// tr F
     double traceOfFunction() const;
     /// out = factor F B, rounded. Returns ||F B||_F^2.
     template <class T>
-    double multiplyBand(double factor, T* out, Index ldOut, Team* team);
+    double multiplyBand(double factor, T* out, Index ldOut, const Team* team);
 
 private:
     double& entry(Index i,

@@ -67,7 +67,7 @@ typename BandReduction<T>::Block BandReduction<T>::rightBlock(Index begin, Index
 
 // X = Q R by blocks; the core becomes R.
 template <class T>
-void BandReduction<T>::triangularize(Team* team) {
+void BandReduction<T>::triangularize(const Team* team) {
     for (Index begin = 0; begin < cols_; begin += widest) {
         const Block b = block(rows_ - begin, std::min(widest, cols_ - begin), rows_, firstTau_ + begin);
         T* corner = x_ + begin * (rows_ + 1);
@@ -98,7 +98,7 @@ void BandReduction<T>::writeRows(Index begin, const Block& right) {
 // Panel after panel: reflectors from the left clear the columns below the diagonal block, reflectors from the
 // right the rows beyond the block next to it.
 template <class T>
-void BandReduction<T>::reduceCore(Team* team) {
+void BandReduction<T>::reduceCore(const Team* team) {
     for (Index begin = 0; begin < cols_; begin += width_) {
         const Block left = leftBlock(begin, width_);
         T* corner = core_ + begin * (coreLd_ + 1);
@@ -117,7 +117,7 @@ void BandReduction<T>::reduceCore(Team* team) {
 }
 
 template <class T>
-void BandReduction<T>::reduce(Team* team) {
+void BandReduction<T>::reduce(const Team* team) {
     if (triangularFirst_) triangularize(team);
     reduceCore(team);
 }
@@ -125,7 +125,7 @@ void BandReduction<T>::reduce(Team* team) {
 // The reflectors come back in the widest blocks, whatever the width of the band: they are stored as one
 // sequence.
 template <class T>
-void BandReduction<T>::restore(T* c, Index ldc, Team* team) {
+void BandReduction<T>::restore(T* c, Index ldc, const Team* team) {
     for (Index j = 0; j < cols_; ++j) std::fill(c + j * ldc + cols_, c + j * ldc + rows_, T(0));
     const Index last = (cols_ - 1) / widest * widest;
     for (Index begin = last; begin >= 0; begin -= widest) {

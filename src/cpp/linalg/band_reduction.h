@@ -17,7 +17,7 @@ public:
 
     /// The matrix to reduce, with leading dimension rows(); overwritten.
     T* matrix() { return x_; }
-    void reduce(Team* team);
+    void reduce(const Team* team);
 
     Index rows() const { return rows_; }
     Index cols() const { return cols_; }
@@ -26,7 +26,7 @@ public:
     T band(Index i, Index j) const { return core_[i + j * coreLd_]; }
 
     /// C = Q [M; 0] P', where the upper k x k part of the n x k array C holds M.
-    void restore(T* c, Index ldc, Team* team);
+    void restore(T* c, Index ldc, const Team* team);
 
     /// Arena bytes that the constructor takes.
     static std::size_t scratch(Index rows, Index cols);
@@ -37,8 +37,8 @@ private:
     Block block(Index rows, Index width, Index ldv, T* tau);
     Block leftBlock(Index begin, Index width);
     Block rightBlock(Index begin, Index width);
-    void triangularize(Team* team);
-    void reduceCore(Team* team);
+    void triangularize(const Team* team);
+    void reduceCore(const Team* team);
     void copyRows(Index begin, const Block& right);
     void writeRows(Index begin, const Block& right);
 

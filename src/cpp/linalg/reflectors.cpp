@@ -134,7 +134,7 @@ void unpack(const T* p, Index ldp, const Block<T>& b) {
 }
 
 template <class T>
-void applyLeft(const Block<T>& b, bool transposed, Index cols, T* c, Index ldc, T* work, Team* team) {
+void applyLeft(const Block<T>& b, bool transposed, Index cols, T* c, Index ldc, T* work, const Team* team) {
     if (cols <= 0) return;
     Team::each(team, pieces(cols), [&](Index piece) {
         const Index first = firstOf(cols, piece), n = firstOf(cols, piece + 1) - first;
@@ -147,7 +147,7 @@ void applyLeft(const Block<T>& b, bool transposed, Index cols, T* c, Index ldc, 
 }
 
 template <class T>
-void applyRight(const Block<T>& b, bool transposed, Index rows, T* c, Index ldc, T* work, Team* team) {
+void applyRight(const Block<T>& b, bool transposed, Index rows, T* c, Index ldc, T* work, const Team* team) {
     if (rows <= 0) return;
     Team::each(team, pieces(rows), [&](Index piece) {
         const Index first = firstOf(rows, piece), n = firstOf(rows, piece + 1) - first;
@@ -159,11 +159,11 @@ void applyRight(const Block<T>& b, bool transposed, Index rows, T* c, Index ldc,
     });
 }
 
-#define SCHATTOR_INSTANTIATE(T)                                                     \
-    template void factor<T>(T*, Index, const Block<T>&);                            \
-    template void unpack<T>(const T*, Index, const Block<T>&);                      \
-    template void applyLeft<T>(const Block<T>&, bool, Index, T*, Index, T*, Team*); \
-    template void applyRight<T>(const Block<T>&, bool, Index, T*, Index, T*, Team*);
+#define SCHATTOR_INSTANTIATE(T)                                                           \
+    template void factor<T>(T*, Index, const Block<T>&);                                  \
+    template void unpack<T>(const T*, Index, const Block<T>&);                            \
+    template void applyLeft<T>(const Block<T>&, bool, Index, T*, Index, T*, const Team*); \
+    template void applyRight<T>(const Block<T>&, bool, Index, T*, Index, T*, const Team*);
 SCHATTOR_INSTANTIATE(float)
 SCHATTOR_INSTANTIATE(double)
 

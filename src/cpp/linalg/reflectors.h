@@ -32,10 +32,12 @@ void unpack(const T* p, Index ldp, const Block<T>& block);
 
 /// C = Q C, or Q' C; C has block.rows rows. `work` holds width * cols numbers.
 template <class T>
-void applyLeft(const Block<T>& block, bool transposed, Index cols, T* c, Index ldc, T* work, Team* team);
+void applyLeft(const Block<T>& block, bool transposed, Index cols, T* c, Index ldc, T* work,
+               const Team* team);
 
 /// C = C Q, or C Q'; C has block.rows columns. `work` holds rows * width numbers.
 template <class T>
-void applyRight(const Block<T>& block, bool transposed, Index rows, T* c, Index ldc, T* work, Team* team);
+void applyRight(const Block<T>& block, bool transposed, Index rows, T* c, Index ldc, T* work,
+                const Team* team);
 
 }  // namespace schattor::reflectors

@@ -92,7 +92,7 @@ public:
         context_ = {shape, step.step, count, io.lr, weights_, step.slots, {}, &arena};
         const auto own = [&](std::size_t part) { return contextOf(part); };
         const T* m = estimate(context_, static_cast<const T*>(io.gradient), own);
-        oracle_ = pipeline.geometry->ball({step.slots, &arena, false, fused}, shape, m, direction);
+        oracle_ = pipeline.geometry->ball({step.slots, &arena, false, fused, step.team}, shape, m, direction);
         direction_ = oracle_.inputIsDirection ? m : direction;
         return oracle_.dualNorm;
     }

@@ -42,6 +42,7 @@ struct Maxima {
 struct StepContext {
     std::span<const double> slots;
     std::int64_t step = 0;
+    const Team* team = nullptr;  ///< for a block that is worked on alone
 };
 
 /// One named block: its weights (borrowed), its pipeline and its state. All calls in the order scan, check,

@@ -170,15 +170,18 @@ Refusal Plan::checkNorms(const Group& group, std::span<const double> slots) cons
 }
 
 // Blocks that come first in `steps_` and are each more than their share of what is left: on one thread they
-// would outlast the others, so they use BLAS threads, whose efficiency is put at three quarters.
+// would outlast the others, so the threads share their work, with an efficiency put at three quarters.
 std::size_t Plan::lonelyItems(int threads) const {
     double left = 0.0;
     for (const Item& item : steps_) left += item.cost;
     std::size_t count = 0;
     for (; count < steps_.size(); ++count) {
         const Item& item = steps_[count];
-        const bool large = !divided_[item.block] && blocks[item.block]->shape.smaller() >= threadedBlasFrom;
-        if (!large || item.cost * threads * 0.75 <= left) break;
+        const Block& block = *blocks[item.block];
+        const bool large = !divided_[item.block] && block.shape.smaller() >= threadedBlasFrom;
+        // BLAS threads would make results depend on their number.
+        const bool shared = !deterministic_ || block.pipeline.geometry->sharesWork(block.shape, block.dtype);
+        if (!large || !shared || item.cost * threads * 0.75 <= left) break;
         left -= item.cost;
     }
     return count;
@@ -203,10 +206,12 @@ void Plan::advance(const Run& run) {
             couplings_[group.blocks[j]] =
                 weighted ? group.coupler->alone(group.weights[j].at(run.step.slots)) : Coupling{};
         }
-    const std::size_t lonely = deterministic_ ? 0 : lonelyItems(run.threads);
+    const std::size_t lonely = run.threads > 1 ? lonelyItems(run.threads) : 0;
+    const Team team(run.threads);
     const auto advanceItem = [&](const Item& item, Arena& arena) { advance(run, item, arena); };
     Run alone = run;
     alone.threads = 1;
+    alone.step.team = &team;
     forEach(alone, std::span(steps_).first(lonely), advanceItem);
     const SingleThreadedBlas single;
     forEach(run, std::span(steps_).subspan(lonely), advanceItem);
