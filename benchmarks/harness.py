@@ -118,7 +118,7 @@ class Worker:
     def kill(self) -> None:
         """End the process."""
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()  # waits and closes the pipes
 
 
 class Workers:
@@ -246,6 +246,23 @@ def take_turns(turns: Sequence[Turn], settings: Settings) -> None:
                 turn.samples += turn.measure()
             if waiting and len(order) > 1:
                 time.sleep(settings.pause_seconds)
+
+
+def busy_share(seconds: float = 0.1) -> float | None:
+    """Return the share of the processors that others use while this run waits; None where Linux does not say."""
+
+    def ticks() -> tuple[int, int]:
+        with open("/proc/stat", encoding="ascii") as file:
+            numbers = [int(x) for x in file.readline().split()[1:9]]
+        return sum(numbers), numbers[3] + numbers[4]  # all; idle and waiting for a disk
+
+    try:
+        total, idle = ticks()
+        time.sleep(seconds)
+        later, idle_later = ticks()
+    except (OSError, ValueError):
+        return None
+    return 1 - (idle_later - idle) / (later - total) if later > total else None
 
 
 def versions() -> dict[str, str]:

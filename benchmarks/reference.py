@@ -7,7 +7,8 @@ nearly diagonal matrix is known to first order. For an odd function f of the sin
     (U' f(G) V)_ij = (f_i - f_j)/(s_i - s_j) (E_ij + E_ji)/2 + (f_i + f_j)/(s_i + s_j) (E_ij - E_ji)/2,   i != j,
 
 with E the rest of the diagonal (Daleckii and Krein; Noferini, SIAM J. Matrix Anal. Appl. 38 (2017), for odd functions).
-The neglected terms are of the order of (1e-16 s_1 / s_k)^2 above the cutoff.
+The neglected terms are of the order of (1e-16 s_1 / s_k)^2 above the cutoff. What remains is the rounding in extended
+precision, 1e-19 s_1 / s_k: two thousand times less than that of an SVD in float64.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ Result = dict[str, Any]
 SQUARE = ("384x384", "512x512", "768x768", "1024x1024")
 WIDE = ("128x784", "768x3072")
 GRID_TARGET = 1.3
+BUSY = 0.15  # share of the processors; below it, what a system does anyway
 
 
 def to_json(result: Result) -> str:
@@ -516,9 +517,25 @@ def machine(result: Result) -> str:
     )
 
 
+def disturbance(result: Result) -> str:
+    """Return how many comparisons were made on a machine that others used too."""
+    shares = [rows[0].get("others_busy") for rows in timed_groups(result)]
+    known = [share for share in shares if share is not None]
+    if not known:
+        return "Whether other processes were at work is not known."
+    disturbed = sum(share > BUSY for share in known)
+    text = f"{disturbed} of {len(known)} comparisons began while other processes used more than {BUSY:.0%} of the machine"
+    return text + (": **do not trust ratios with two threads**." if disturbed > len(known) / 10 else ".")
+
+
+def timed_groups(result: Result) -> list[list[Row]]:
+    """Return the measured rows of each comparison."""
+    return list(grouped(row for row in result["rows"] if "least" in row).values())
+
+
 def everything(result: Result) -> str:
     """Return the whole report as Markdown."""
-    parts = [machine(result), table(result)]
+    parts = [machine(result), disturbance(result), table(result)]
     if any(row["section"] == "auto" for row in result["rows"]):
         parts += ["auto over the best backend (! marks an error above what was asked):", auto_table(result)]
     if result.get("accuracy"):

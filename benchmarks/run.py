@@ -29,6 +29,7 @@ from .harness import (
     Side,
     Turn,
     Workers,
+    busy_share,
     describe_machine,
     describe_settings,
     environment,
@@ -171,10 +172,12 @@ def run_case(case: Case, settings: Settings, workers: Workers, directory: Path) 
     measure_results(case, turns, workers, directory / "result.npy")
     measure_extras(case, turns, workers, settings)
     time.sleep(settings.pause_seconds)
+    others = busy_share()
     chosen = case.settings if case.settings and settings is not QUICK else settings
     take_turns([turn for turn, _ in turns], chosen)
     for turn, row in turns:
         row.update(asdict(turn.times()))
+        row["others_busy"] = others
     for worker in {id(turn.worker): turn for turn, _ in turns}.values():
         if worker.side.library != "cpp":
             worker.worker.ask("forget ")

@@ -34,7 +34,7 @@ def pages(result: dict[str, Any], figures: list[str]) -> dict[str, str]:
         for name in figures
     }
     return texts | {
-        "machine": report.machine(result),
+        "machine": f"{report.machine(result)} {report.disturbance(result)}",
         "targets": report.targets_table(result),
         "table": report.table(result),
         "auto": report.auto_table(result),
