@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -116,8 +117,8 @@ class Worker:
         return answer.strip()
 
     def kill(self) -> None:
-        """End the process."""
-        self.process.kill()
+        """End the process and those that it forked."""
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()  # waits and closes the pipes
 
 

@@ -503,11 +503,10 @@ def machine(result: Result) -> str:
     names = [f"{name} {version}" for name, version in software.get("versions", {}).items()]
     architectures = {}
     for library in ("schattor", "numpy", "scipy"):
-        pools = [pool for pool in software.get(library, {}).get("pools", []) if pool["user_api"] == "blas"]
-        if pools:
-            architectures[library] = (
-                f"{pools[-1]['internal_api']} {pools[-1]['version']} {pools[-1]['architecture']}"
-            )
+        for pool in software.get(library, {}).get("pools", []):
+            if pool["user_api"] == "blas" and pool["owner"] == library:
+                names_of_pool = (pool["internal_api"], pool["version"], pool["architecture"])
+                architectures[library] = " ".join(map(str, names_of_pool))
     blas = ", ".join(f"{name}: {kernel}" for name, kernel in architectures.items())
     torch = software.get("torch", {})
     blas += f", torch: {torch['capability']}{' with MKL' if torch['mkl'] else ''}" if torch else ""
@@ -524,7 +523,9 @@ def disturbance(result: Result) -> str:
     if not known:
         return "Whether other processes were at work is not known."
     disturbed = sum(share > BUSY for share in known)
-    text = f"{disturbed} of {len(known)} comparisons began while other processes used more than {BUSY:.0%} of the machine"
+    text = (
+        f"{disturbed} of {len(known)} comparisons began while others used more than {BUSY:.0%} of the machine"
+    )
     return text + (": **do not trust ratios with two threads**." if disturbed > len(known) / 10 else ".")
 
 

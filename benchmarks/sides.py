@@ -333,6 +333,12 @@ def schattor_step(task: Task) -> Job:
     return checked_step(lambda: optimizer.step(grads), lambda: W[0])
 
 
+def owner(path: str) -> str:
+    """Return whose copy of a BLAS this file is. The wheels of NumPy and SciPy name their folders so."""
+    known = {"numpy.libs": "numpy", "scipy.libs": "scipy", "torch": "torch"}
+    return next((name for folder, name in known.items() if folder in path), "schattor")
+
+
 def schattor_product(task: Task) -> Job:
     """Return one product by the BLAS that the core uses, called through ctypes: the package itself has no products."""
     import ctypes
@@ -341,11 +347,10 @@ def schattor_product(task: Task) -> Job:
 
     import schattor  # noqa: F401  loads its BLAS
 
-    others = ("numpy.libs", "scipy.libs", "torch")
     path = next(
         pool["filepath"]
-        for pool in reversed(threadpool_info())
-        if pool["user_api"] == "blas" and not any(name in pool["filepath"] for name in others)
+        for pool in threadpool_info()
+        if pool["user_api"] == "blas" and owner(pool["filepath"]) == "schattor"
     )
     library = ctypes.CDLL(path)
     name = "cblas_sgemm" if task["dtype"] == "float32" else "cblas_dgemm"
@@ -518,7 +523,10 @@ def software(library: str) -> dict[str, Any]:
     elif library == "scipy":
         import scipy.linalg  # noqa: F401  loads its BLAS
     keep = ("user_api", "internal_api", "version", "architecture", "num_threads")
-    facts["pools"] = [{key: pool.get(key) for key in keep} for pool in threadpool_info()]
+    facts["pools"] = [
+        {key: pool.get(key) for key in keep} | {"owner": owner(pool["filepath"])}
+        for pool in threadpool_info()
+    ]
     return facts
 
 
