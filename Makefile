@@ -84,10 +84,10 @@ cpptest: $(STAMPS)/build  ## run the C++ tests, warnings as errors
 	$(BIN)/cmake --build build/cpptest
 	$(BIN)/ctest --test-dir build/cpptest --output-on-failure --no-tests=error
 
-bench: $(STAMPS)/package $(STAMPS)/extra-bench  ## run the benchmarks
+bench: $(STAMPS)/package $(STAMPS)/extra-bench  ## run the benchmarks (about 25 minutes; BENCH_ARGS=--quick: two)
 	$(CMAKE_BUILD) -B build/bench -DSCHATTOR_BUILD_BENCHMARKS=ON
 	$(BIN)/cmake --build build/bench
-	$(PY) benchmarks/run.py --cpp build/bench $(BENCH_ARGS)
+	$(PY) -m benchmarks.run --cpp build/bench $(BENCH_ARGS)
 
 # ---------------------------------------------------------------------------------------------- quality
 

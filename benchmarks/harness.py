@@ -1,60 +1,79 @@
-"""Measures sides of a comparison against each other, each in a process of its own.
+"""Measures sides of a comparison against each other, each library in a process of its own.
 
-A side is a process that reads commands on standard input, one per line. To ``check`` it answers a few numbers of its
-result, which must agree with those of other sides; to ``B C`` the nanoseconds per call of B batches of C calls: for
-each batch the wall clock's and the processor time. Sides take turns, so that all see the same machine, and wait for
-each other: two BLAS pools in one process, or at work at the same time, disturb each other. A pause after each turn
-lets idle threads go to sleep.
+A worker is a process that reads commands on standard input, one per line, and answers each with one line. To ``B C``
+it answers the nanoseconds per call of B batches of C calls: for each batch the wall clock's and the processor time.
+Workers take turns, so that all see the same machine, and wait for each other: two BLAS pools in one process, or at
+work at the same time, disturb each other. A pause after each turn lets idle threads go to sleep.
 """
 
 from __future__ import annotations
 
 import datetime
+import importlib.util
+import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any
 
-ROUNDS = 15
-ROUND_SECONDS = 0.06
-BATCH_SECONDS = 0.0005
-PAUSE_SECONDS = 0.12
+ROOT = Path(__file__).resolve().parent.parent
 
 # An environment may force OpenBLAS to kernels made for another processor.
 DROPPED_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+PYTHON_LIBRARIES = ("schattor", "numpy", "scipy", "torch")
 
 
-def environment() -> dict[str, str]:
-    """Return the environment of every side: one BLAS thread.
+@dataclass(frozen=True)
+class Settings:
+    """How long to measure: each side takes `rounds` turns, fewer (but three) once it has spent `side_seconds`.
 
-    The step works on one by default, and on a machine with other work two compare nothing: BLAS threads that wait for
-    one which is not scheduled spin.
+    A side whose first call takes `slow_seconds` is not called again.
     """
-    inherited = {name: value for name, value in os.environ.items() if name not in DROPPED_VARIABLES}
-    return inherited | dict.fromkeys(THREAD_VARIABLES, "1")
+
+    rounds: int = 6
+    turn_seconds: float = 0.04
+    side_seconds: float = 1.2
+    slow_seconds: float = 4.0
+    batch_seconds: float = 0.0005
+    pause_seconds: float = 0.12
+
+
+QUICK = Settings(rounds=2, turn_seconds=0.01, side_seconds=0.2, slow_seconds=1.0)
 
 
 @dataclass(frozen=True)
 class Side:
-    """A command to run.
+    """One way to do a piece of work.
 
-    `calls_per_unit` calls make one unit of work, and `checked` says whether its result must agree with the other
-    sides'.
+    `library` is one of `PYTHON_LIBRARIES` with a task for sides.py, or "cpp" with a command to run. `threads` is
+    "default" (whatever each library chooses) or "one". `calls_per_unit` calls make one unit of work.
     """
 
+    library: str
     name: str
-    command: tuple[str, ...]
+    task: dict[str, Any]
+    threads: str = "default"
     calls_per_unit: int = 1
-    checked: bool = True
+
+    def worker_key(self) -> tuple[str, ...]:
+        """Sides with one key share a process: they use the same library and so the same pool of threads."""
+        command = tuple(self.task["command"]) if self.library == "cpp" else ()
+        return (self.library, self.threads, *command)
 
 
 @dataclass(frozen=True)
 class Times:
-    """Microseconds per unit of work: least and median of all batches, and the least processor time."""
+    """Seconds per unit of work: least and median of all batches, and the least processor time."""
 
     least: float
     median: float
@@ -62,113 +81,204 @@ class Times:
     batches: int
 
 
+def environment(threads: str) -> dict[str, str]:
+    """Return the environment of a worker: one BLAS thread, or what each library does when nobody says anything."""
+    dropped = DROPPED_VARIABLES + THREAD_VARIABLES
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return kept | (dict.fromkeys(THREAD_VARIABLES, "1") if threads == "one" else {})
+
+
+class Worker:
+    """A process that answers each line with a line."""
+
+    def __init__(self, command: Sequence[str], threads: str) -> None:
+        self.command = command
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=environment(threads),
+            start_new_session=True,  # Ctrl-C is for the parent, which ends its workers
+        )
+
+    def ask(self, line: str) -> str:
+        """Send a command; return the answer."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            raise RuntimeError(f"a worker ended: {' '.join(self.command)}: {line[:200]}")
+        return answer.strip()
+
+    def kill(self) -> None:
+        """End the process and those that it forked."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()  # waits and closes the pipes
+
+
+class Workers:
+    """The workers of a run, started when first needed; a context manager that ends them."""
+
+    def __init__(self) -> None:
+        self._workers: dict[tuple[str, ...], Worker] = {}
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end(*self._workers)
+
+    def of(self, side: Side, role: str = "time") -> Worker:
+        """Return the worker of a side; a `role` other than "time" has processes of its own."""
+        key = (*side.worker_key(), role)
+        if key not in self._workers:
+            python = (sys.executable, "-W", "ignore", "-m", "benchmarks.sides", side.library)
+            command = side.task["command"] if side.library == "cpp" else python
+            self._workers[key] = Worker(command, side.threads)
+        return self._workers[key]
+
+    def end(self, *keys: tuple[str, ...]) -> None:
+        """End the workers with these keys."""
+        for key in keys:
+            self._workers.pop(key).kill()
+
+    def end_role(self, role: str) -> None:
+        """End the workers of a role."""
+        self.end(*[key for key in self._workers if key[-1] == role])
+
+    def end_programs(self) -> None:
+        """End the C++ programs: each serves one case."""
+        self.end(*[key for key in self._workers if key[0] == "cpp"])
+
+
 @dataclass
-class _Process:
+class Turn:
+    """What is known of a side while it is measured."""
+
     side: Side
-    process: subprocess.Popen[str]
-    batches: int = 1
+    worker: Worker
+    key: str
+    first: tuple[float, float] | None = None
     calls: int = 1
+    batches: int = 1
+    spent: float = 0.0
     samples: list[tuple[float, float]] = field(default_factory=list)
 
-    def ask(self, command: str) -> list[str]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"{self.side.name} ended: {' '.join(self.side.command)}")
-        return answer.split()
+    def slow(self, settings: Settings) -> bool:
+        """Whether the first call took so long that it has to do."""
+        return self.first is not None and self.first[0] > settings.slow_seconds
+
+    def select(self) -> None:
+        """Make the worker's next measurements those of this side."""
+        if self.side.library != "cpp":
+            self.worker.ask(f"use {self.key}")
 
     def measure(self) -> list[tuple[float, float]]:
-        numbers = [float(x) for x in self.ask(f"{self.batches} {self.calls}")]
+        """Return (wall, processor) seconds per call of some batches."""
+        begin = time.perf_counter()
+        numbers = [float(x) / 1e9 for x in self.worker.ask(f"{self.batches} {self.calls}").split()]
+        self.spent += time.perf_counter() - begin
         return list(zip(numbers[::2], numbers[1::2], strict=True))
 
-    def calibrate(self) -> None:
-        """Warm up, and choose batches that are long against the clock and short against an interruption."""
-        self.calls = self.side.calls_per_unit
-        unit = min(wall for _ in range(3) for wall, _cpu in self.measure()) * self.calls / 1e9
-        self.calls *= max(1, round(BATCH_SECONDS / unit))
-        self.batches = max(1, round(ROUND_SECONDS / (unit * self.calls / self.side.calls_per_unit)))
-
-
-def compare(sides: Sequence[Side], tolerance: float, rounds: int = ROUNDS) -> dict[str, Times]:
-    """Measure the sides in turn; raises RuntimeError when their results differ by more than `tolerance`."""
-    processes = [
-        _Process(
-            side,
-            subprocess.Popen(
-                side.command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env=environment(),
-            ),
-        )
-        for side in sides
-    ]
-    try:
-        _check_agreement(processes, tolerance)
-        for process in processes:
-            process.calibrate()
-            time.sleep(PAUSE_SECONDS)
-        for i in range(rounds):
-            for process in processes[i % len(processes) :] + processes[: i % len(processes)]:
-                process.samples += process.measure()
-                time.sleep(PAUSE_SECONDS)
-    finally:
-        for process in processes:
-            process.process.kill()
-            process.process.wait()
-    return {p.side.name: _summary(p) for p in processes}
-
-
-def _summary(process: _Process) -> Times:
-    factor = process.side.calls_per_unit / 1000.0
-    wall = [factor * sample[0] for sample in process.samples]
-    cpu = [factor * sample[1] for sample in process.samples]
-    return Times(min(wall), statistics.median(wall), min(cpu), len(wall))
-
-
-def _check_agreement(processes: Sequence[_Process], tolerance: float) -> None:
-    reference: list[float] | None = None
-    for process in processes:
-        answer = process.ask("check")
-        if not process.side.checked:
-            continue
-        numbers = [float(x) for x in answer]
-        if reference is None:
-            reference = numbers
-        scale = max(map(abs, reference))
-        if len(numbers) != len(reference) or any(
-            not abs(a - b) <= tolerance * scale for a, b in zip(numbers, reference, strict=True)
-        ):
-            raise RuntimeError(
-                f"{process.side.name} computes {numbers}, {processes[0].side.name} {reference}"
-            )
-
-
-def serve(check: Callable[[], Sequence[float]], run: Callable[[int], object]) -> None:
-    """Be a side written in Python: `run(n)` makes n calls."""
-    while True:
-        try:
-            command = input().split()
-        except EOFError:
+    def calibrate(self, settings: Settings) -> None:
+        """Choose batches that are long against the clock, as many as fill a turn. The first calls warm up."""
+        if self.slow(settings) and self.first is not None:
+            self.samples.append(self.first)
             return
-        if command == ["check"]:
-            print(*check(), flush=True)
-            continue
-        batches, calls = map(int, command)
-        times = []
-        for _ in range(batches):
-            cpu = time.process_time_ns()
-            wall = time.perf_counter_ns()
-            run(calls)
-            times += [(time.perf_counter_ns() - wall) / calls, (time.process_time_ns() - cpu) / calls]
-        print(*times, flush=True)
+        self.select()
+        self.calls = self.side.calls_per_unit
+        first = self.measure()
+        seconds = min(wall for wall, _ in first) * self.calls
+        if seconds > settings.side_seconds / 3:
+            self.samples += first  # a call this long is its own warm-up
+            return
+        seconds = min(wall for _ in range(2) for wall, _ in self.measure()) * self.calls
+        units = max(1, round(settings.batch_seconds / seconds))
+        self.calls *= units
+        self.batches = max(1, round(settings.turn_seconds / (seconds * units)))
+
+    def done(self, rounds: int, settings: Settings) -> bool:
+        """Whether the side had its turns."""
+        enough = rounds >= settings.rounds or (rounds >= 3 and self.spent > settings.side_seconds)
+        return enough or self.slow(settings)
+
+    def times(self) -> Times:
+        """Return the summary of all batches."""
+        walls = [wall * self.side.calls_per_unit for wall, _ in self.samples]
+        cpu = min(cpu for _, cpu in self.samples) * self.side.calls_per_unit
+        return Times(min(walls), statistics.median(walls), cpu, len(walls))
 
 
-def describe_machine() -> dict[str, object]:
+def load(workers: Workers, side: Side, key: str) -> Turn | str:
+    """Prepare a side; return its turn, or why it is not available."""
+    worker = workers.of(side)
+    if side.library == "cpp":
+        return Turn(side, worker, key)
+    word, _, rest = worker.ask(f"load {key} {json.dumps(side.task)}").partition(" ")
+    if word == "missing":
+        return rest
+    wall, cpu = (float(x) / 1e9 for x in rest.split())
+    return Turn(side, worker, key, (wall, cpu))
+
+
+def take_turns(turns: Sequence[Turn], settings: Settings) -> None:
+    """Measure the sides in turn. Those of one worker follow each other without a pause: their pool is the same."""
+    for turn in turns:
+        turn.calibrate(settings)
+    groups: dict[int, list[Turn]] = {}
+    for turn in turns:
+        groups.setdefault(id(turn.worker), []).append(turn)
+    order = list(groups.values())
+    time.sleep(settings.pause_seconds)
+    for i in range(settings.rounds):
+        shift = i % len(order) if order else 0
+        for group in order[shift:] + order[:shift]:
+            waiting = [turn for turn in group if not turn.done(i, settings)]
+            for turn in waiting:
+                turn.select()
+                turn.samples += turn.measure()
+            if waiting and len(order) > 1:
+                time.sleep(settings.pause_seconds)
+
+
+def busy_share(seconds: float = 0.1) -> float | None:
+    """Return the share of the processors that others use while this run waits; None where Linux does not say."""
+
+    def ticks() -> tuple[int, int]:
+        with open("/proc/stat", encoding="ascii") as file:
+            numbers = [int(x) for x in file.readline().split()[1:9]]
+        return sum(numbers), numbers[3] + numbers[4]  # all; idle and waiting for a disk
+
+    try:
+        total, idle = ticks()
+        time.sleep(seconds)
+        later, idle_later = ticks()
+    except (OSError, ValueError):
+        return None
+    return 1 - (idle_later - idle) / (later - total) if later > total else None
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that are installed."""
+    found = {}
+    for name in PYTHON_LIBRARIES:
+        if importlib.util.find_spec(name) is not None:
+            try:
+                found[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:
+                found[name] = "not installed by a package manager"
+    return found
+
+
+def describe_machine() -> dict[str, Any]:
     """Return what a reader needs to judge the figures; nothing that names the machine."""
     return {
         "processor": _processor(),
@@ -177,7 +287,9 @@ def describe_machine() -> dict[str, object]:
         "load_average": [round(x, 1) for x in os.getloadavg()] if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "dropped_variables": {name: os.environ[name] for name in DROPPED_VARIABLES if name in os.environ},
+        "dropped_variables": {
+            name: os.environ[name] for name in DROPPED_VARIABLES + THREAD_VARIABLES if name in os.environ
+        },
     }
 
 
@@ -192,9 +304,14 @@ def _processor() -> str:
     rows = {name.strip(): value.strip() for name, _, value in pairs}
     units = [
         unit
-        for unit in ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+        for unit in ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
         if unit in rows.get("flags", "").split()
     ]
     name = rows.get("model name", platform.machine())
     family, model = rows.get("cpu family", "?"), rows.get("model", "?")
     return f"{name}, family {family}, model {model}, {' '.join(units)}"
+
+
+def describe_settings(settings: Settings) -> dict[str, Any]:
+    """Return the settings for the record."""
+    return asdict(settings) | {"time_unit": "seconds per call or step", "memory_unit": "bytes"}

@@ -1,205 +1,320 @@
-"""Run the benchmarks and print one table; `make bench` calls this.
+"""Run the benchmarks and print one table and the list of targets; `make bench` calls this.
 
-Usage: ``python benchmarks/run.py --cpp DIRECTORY``, with the directory of the compiled ``oracle_loop``. With
-``--output FILE`` the figures are also written as JSON; ``--table FILE`` only prints the table of such a file.
+Figures are written to ``benchmarks/results/NAME.json`` after every case, so Ctrl-C loses nothing that was measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import BATCH_SECONDS, PAUSE_SECONDS, ROUND_SECONDS, ROUNDS, Side, compare, describe_machine
 
-HERE = Path(__file__).parent
-BLOCKS = 100
+from . import reference, report
+from .cases import QUICK_SELECTION, RTOL, Case, Selection, all_cases, alternating_tasks
+from .harness import (
+    PYTHON_LIBRARIES,
+    QUICK,
+    ROOT,
+    Settings,
+    Side,
+    Turn,
+    Workers,
+    busy_share,
+    describe_machine,
+    describe_settings,
+    environment,
+    load,
+    take_turns,
+    versions,
+)
+from .matrices import SEED, Array, gaussian
+from .sides import muon_quintic, svd_ball
 
-PROBLEMS = {
-    "MLP 784-128-64-10": "128x784,64x128,10x64",
-    "100 blocks of 16x16": ",".join(["16x16"] * BLOCKS),
-    "one 384x384": "384x384",
-}
-
-
-@dataclass(frozen=True)
-class Case:
-    """One comparison: the first side is the one that the others are divided by."""
-
-    what: str
-    dtype: str
-    sides: tuple[Side, ...]
-
-    @property
-    def tolerance(self) -> float:
-        """Largest relative difference of results: roundings of an SVD and, for Muon, of five matrix products."""
-        return 1e-2 if self.dtype == "float32" else 1e-8
-
-
-def python_side(name: str, *arguments: object) -> Side:
-    """Return a side of sides.py."""
-    return Side(name, (sys.executable, str(HERE / "sides.py"), *map(str, arguments)))
+RESULTS = Path(__file__).parent / "results"
+Row = dict[str, Any]
 
 
-def write_matrices(path: Path, size: int, dtype: str) -> str:
-    """Write as many Gaussian matrices as there are blocks; return the file's name."""
-    np.random.default_rng(size).standard_normal((BLOCKS, size, size)).astype(dtype).tofile(path)
-    return str(path)
+# --------------------------------------------------------------------------------------------- accuracy
 
 
-def oracle_cases(program: str, data: Path) -> Iterable[Case]:
-    """Yield a single oracle against LAPACK's own time."""
-    for dtype in ("float64", "float32"):
-        path = write_matrices(data / f"8-{dtype}", 8, dtype)
-        loop = (dtype, "8", "8", "4", path)
-        sides = (
-            Side("LAPACK gesdd", (program, "gesdd", *loop), checked=False),
-            Side("C++ core", (program, "oracle", *loop)),
-            python_side("schattor", "oracle", "schattor", dtype, 4, 8, 8, path),
-            python_side("NumPy", "oracle", "numpy", dtype, 4, 8, 8, path),
-        )
-        yield Case("one oracle, 8x8, p = 4", dtype, sides)
+def shape_of(facts: Row) -> tuple[int, int]:
+    """Return the shape that a row names."""
+    m, n = map(int, facts["shape"].split("x"))
+    return m, n
 
 
-def loop_cases(program: str, data: Path) -> Iterable[Case]:
-    """Yield a step over many blocks against the same oracle calls in a C++ loop."""
-    for dtype in ("float64", "float32"):
-        path = write_matrices(data / f"16-{dtype}", 16, dtype)
-        loop = (program, "oracle", dtype, "16", "16", "4", path)
-        sides = (
-            Side("C++ oracle loop", loop, calls_per_unit=BLOCKS, checked=False),
-            python_side(
-                "schattor step", "step", "schattor", "schattor", dtype, PROBLEMS["100 blocks of 16x16"]
-            ),
-        )
-        yield Case("100 blocks of 16x16, p = 4", dtype, sides)
+@functools.lru_cache(maxsize=2)
+def decomposed(shape: tuple[int, int], dtype: str) -> reference.Decomposition:
+    """Return the accurate SVD of the shape's Gaussian matrix."""
+    return reference.decompose(gaussian(shape, dtype)[0])
 
 
-def step_cases() -> Iterable[Case]:
-    """Yield the step of each rule against the same rule in NumPy."""
-    for problem, shapes in PROBLEMS.items():
-        for rule in ("schattor", "muon", "adamw", "sgd"):
-            for dtype in ("float32", "float64") if rule == "schattor" else ("float32",):
-                arguments = (rule, dtype, shapes)
-                sides = [
-                    python_side("schattor", "step", "schattor", *arguments),
-                    python_side("NumPy", "step", "numpy", *arguments),
-                ]
-                if problem.startswith("100") and rule in ("schattor", "adamw", "sgd"):
-                    sides.append(python_side("NumPy, stacked", "step", "numpy_stacked", *arguments))
-                yield Case(f"{rule} step, {problem}", dtype, tuple(sides))
+@functools.lru_cache(maxsize=2)
+def exact_oracle(shape: tuple[int, int], dtype: str, p: float) -> Array:
+    """Return the ball oracle that results are compared with."""
+    return -reference.oracle(decomposed(shape, dtype), p, dtype)[0]
 
 
-def describe_software() -> dict[str, Any]:
-    """Return the package's version, and the BLAS that each side uses."""
-    from threadpoolctl import threadpool_info
-
-    before = threadpool_info()
-    import schattor
-    from schattor import _core
-
-    numpy_blas: dict[str, Any] = next((pool for pool in before if pool["user_api"] == "blas"), {})
-    keep = ("internal_api", "version", "architecture")
-    return {
-        "schattor": schattor.__version__,
-        "schattor_blas": _core.blas_description(),
-        "numpy": np.__version__,
-        "numpy_blas": {key: numpy_blas.get(key) for key in keep},
-    }
+@functools.lru_cache(maxsize=8)
+def gesdd_error(shape: tuple[int, int], dtype: str, p: float) -> float:
+    """Return the error of LAPACK's gesdd in the dtype, in the Frobenius norm; zero without SciPy."""
+    try:
+        from scipy import linalg
+    except ImportError:
+        return 0.0
+    D = svd_ball(linalg.svd, gaussian(shape, dtype)[0], p)
+    return reference.errors(D, exact_oracle(shape, dtype, p), two=False)[0]
 
 
-def measure(cpp: Path, wanted: str, rounds: int) -> dict[str, Any]:
-    """Run the cases whose text contains `wanted`; print each when it is done."""
-    rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as directory:
-        program, data = str(cpp / "oracle_loop"), Path(directory)
-        for case in (*oracle_cases(program, data), *loop_cases(program, data), *step_cases()):
-            if wanted not in f"{case.what} {case.dtype}":
-                continue
-            times = compare(case.sides, case.tolerance, rounds)
-            for side in case.sides:
-                row = {"case": case.what, "dtype": case.dtype, "side": side.name}
-                rows.append(row | {key: round(value, 3) for key, value in asdict(times[side.name]).items()})
-            print(f"{case.what}, {case.dtype}", file=sys.stderr, flush=True)
-    settings = {
-        "rounds": rounds,
-        "round_seconds": ROUND_SECONDS,
-        "batch_seconds": BATCH_SECONDS,
-        "pause_seconds": PAUSE_SECONDS,
-        "blas_threads": 1,
-        "unit": "microseconds per call or step",
-    }
-    return {
-        "machine": describe_machine(),
-        "software": describe_software(),
-        "settings": settings,
-        "rows": rows,
-    }
+def exact_result(case: Case) -> Array | None:
+    """Return what the case's results are compared with; None when it is another side's result."""
+    if case.check in ("first", "none"):
+        return None
+    shape, dtype = shape_of(case.facts), case.facts["dtype"]
+    if case.check == "quintic":
+        return muon_quintic(gaussian(shape, dtype)[0].astype(np.float64))
+    if case.check == "batch":
+        stack = gaussian(shape, dtype, case.sides[0].task["count"])
+        return svd_ball(np.linalg.svd, stack.astype(np.float64), float(case.facts["p"]))
+    return exact_oracle(shape, dtype, float(case.facts["p"]))
 
 
-def table(result: dict[str, Any]) -> str:
-    """Return the figures as a Markdown table; the ratio is that of processor times to the first side of the case."""
-    lines = [
-        "| case | dtype | side | least µs | median µs | processor µs | ratio |",
-        "|---|---|---|---:|---:|---:|---:|",
-    ]
-    base: dict[str, Any] = {}
-    for row in result["rows"]:
-        first = (row["case"], row["dtype"]) != (base.get("case"), base.get("dtype"))
-        base = row if first else base
-        head = f"| {row['case']} | {row['dtype']} " if first else "| | "
-        numbers = " | ".join(f"{row[key]:.1f}" for key in ("least", "median", "cpu"))
-        lines.append(f"{head}| {row['side']} | {numbers} | {row['cpu'] / base['cpu']:.2f} |")
-    return "\n".join(lines)
+def bound_of(case: Case) -> float | None:
+    """Return the largest error that `auto` allows itself."""
+    if case.section != "auto":
+        return None
+    if case.facts["rtol"] is not None:
+        return float(case.facts["rtol"])
+    shape, dtype, p = shape_of(case.facts), case.facts["dtype"], float(case.facts["p"])
+    return reference.strict_bound(gesdd_error(shape, dtype, p), shape, dtype)
 
 
-def targets(result: dict[str, Any]) -> str:
-    """Return the two figures that the project has set itself, as measured, in least wall and processor time."""
-    rows = {(row["case"], row["dtype"], row["side"]): row for row in result["rows"]}
-    lines = []
-    for (case, dtype, side), row in rows.items():
-        if case.startswith("one oracle") and side in ("C++ core", "schattor"):
-            lapack = rows[case, dtype, "LAPACK gesdd"]
-            wall, cpu = (row[key] - lapack[key] for key in ("least", "cpu"))
-            lines.append(
-                f"- {case}, {dtype}, {side}: {wall:.1f} µs above LAPACK (processor time {cpu:.1f}); target: at most 10"
+def compared(result: Array, exact: Array, two: bool) -> Row:
+    """Return the errors as entries of a row. Of a stack only the Frobenius error is taken."""
+    frobenius, spectral = reference.errors(result, exact, two and exact.ndim == 2)
+    return {"error_fro": frobenius} | ({} if np.isnan(spectral) else {"error_two": spectral})
+
+
+def corner_error(answer: str, exact: Array) -> Row:
+    """Return the error of the two entries that a C++ side answers to ``check``."""
+    corners = np.array([exact[0, 0], exact[-1, -1]], dtype=float)
+    given = np.array([float(x) for x in answer.split()])
+    return {"error_fro": float(np.linalg.norm(given - corners) / np.linalg.norm(corners))}
+
+
+# ----------------------------------------------------------------------------------------------- a case
+
+
+def oracle_facts(workers: Workers, side: Side) -> Row:
+    """Return what an automatic route reports over several matrices."""
+    m, n = side.task["shape"]
+    task = side.task | {"count": 10 if m * m * n < 6e8 else 4}
+    facts: Row = json.loads(workers.of(side, "facts").ask(f"facts {json.dumps(task)}"))
+    return {} if "missing" in facts else facts
+
+
+def measure_results(case: Case, turns: list[tuple[Turn, Row]], workers: Workers, path: Path) -> None:
+    """Write the accuracy of each side into its row; it is the same for every number of threads."""
+    exact = exact_result(case)
+    for turn, row in turns:
+        if turn.side.name == "product" or case.check == "none" or turn.side.task.get("stacked"):
+            continue
+        if turn.side.library == "cpp":
+            if turn.side.name == "oracle" and exact is not None:
+                row.update(corner_error(turn.worker.ask("check"), exact))
+            continue
+        turn.worker.ask(f"save {turn.key} {path}")
+        result = np.load(path)
+        exact = result if exact is None else exact
+        row.update(compared(result, exact, two=case.facts.get("threads") == "default"))
+
+
+def measure_extras(case: Case, turns: list[tuple[Turn, Row]], workers: Workers, settings: Settings) -> None:
+    """Write peak memory, and what automatic routes report, into the rows."""
+    for turn, row in turns:
+        if turn.side.library == "cpp" or turn.side.name == "product" or turn.slow(settings):
+            continue
+        if case.memory:
+            row["memory"] = json.loads(
+                workers.of(turn.side, "memory").ask(f"memory {json.dumps(turn.side.task)}")
             )
-        if side == "schattor step":
-            loop = rows[case, dtype, "C++ oracle loop"]
-            wall, cpu = (1.3 * loop[key] + 60 for key in ("least", "cpu"))
-            lines.append(
-                f"- {case}, {dtype}: the step takes {row['least']:.0f} µs (processor time {row['cpu']:.0f}); target: "
-                f"at most 1.3 times the loop plus 60 µs, which is {wall:.0f} ({cpu:.0f})"
-            )
-    return "\n".join(lines)
+        automatic = turn.side.library == "schattor" and turn.side.task.get("backend") == "auto"
+        if case.section == "oracles" and turn.side.threads == "default" and automatic:
+            row.update(oracle_facts(workers, turn.side))
+
+
+def run_case(case: Case, settings: Settings, workers: Workers, directory: Path) -> list[Row]:
+    """Measure a comparison; return a row for each side."""
+    rows, turns = [], []
+    bound = bound_of(case)
+    for i, side in enumerate(case.sides):
+        row: Row = {"section": case.section, "case": case.title, "threads": side.threads, **case.facts}
+        row |= {"library": side.library, "side": side.name, "base": (side.library, side.name) == case.base}
+        row |= {} if bound is None else {"bound": bound}
+        rows.append(row)
+        loaded = load(workers, side, str(i))
+        if isinstance(loaded, str):
+            row["missing"] = loaded
+        else:
+            turns.append((loaded, row))
+            if loaded.first is not None and loaded.first[0] > 0.02:
+                time.sleep(settings.pause_seconds)  # this call may stand for the side if it is slow
+    measure_results(case, turns, workers, directory / "result.npy")
+    measure_extras(case, turns, workers, settings)
+    time.sleep(settings.pause_seconds)
+    others = busy_share()
+    chosen = case.settings if case.settings and settings is not QUICK else settings
+    take_turns([turn for turn, _ in turns], chosen)
+    for turn, row in turns:
+        row.update(asdict(turn.times()))
+        row["others_busy"] = others
+    for worker in {id(turn.worker): turn for turn, _ in turns}.values():
+        if worker.side.library != "cpp":
+            worker.worker.ask("forget ")
+    workers.end_programs()
+    return rows
+
+
+def run_alternating(task: Row, workers: Workers) -> Row:
+    """Measure our calls between NumPy's products."""
+    side = Side("schattor", task["function"], task)
+    facts = json.loads(workers.of(side, "alternate").ask(f"facts {json.dumps(task)}"))
+    title = f"{task['function']} {task['n']}x{task['n']} between NumPy's {task['dtype']} products"
+    row = {"section": "alternating", "case": title, "library": "schattor", "side": task["function"]}
+    return row | {"n": task["n"], "dtype": task["dtype"], "threads": "default", **facts}
+
+
+# ------------------------------------------------------------------------------------------------ a run
+
+
+def software(workers: Workers) -> dict[str, Any]:
+    """Return the versions, and what each library's process has loaded."""
+    found: dict[str, Any] = {"versions": versions()}
+    for library in PYTHON_LIBRARIES:
+        if library in found["versions"]:
+            side = Side(library, "", {})
+            found[library] = json.loads(workers.of(side, "software").ask("software "))
+    workers.end_role("software")
+    return found
+
+
+def run_accuracy(quick: bool, path: Path) -> None:
+    """Run accuracy.py in a process of its own; it writes its rows to `path` as it goes."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.accuracy", "--output", str(path)]
+    command += ["--quick"] if quick else []
+    subprocess.run(command, cwd=ROOT, env=environment("default"), check=True)
+
+
+def write(result: dict[str, Any], path: Path) -> None:
+    """Replace the file by the result in one go."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(report.to_json(result), encoding="utf-8")
+    partial.replace(path)
+
+
+class Progress:
+    """Tells on standard error what is being measured, and for how long this has been going on."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done, self.begin = total, 0, time.monotonic()
+
+    def __call__(self, title: str) -> None:
+        """Say what comes next."""
+        minutes, seconds = divmod(int(time.monotonic() - self.begin), 60)
+        print(f"[{self.done:3}/{self.total} {minutes:2}:{seconds:02}] {title}", file=sys.stderr, flush=True)
+        self.done += 1
+
+
+def measure(result: dict[str, Any], arguments: argparse.Namespace, path: Path) -> None:
+    """Run what is wanted, and write the result after each case."""
+    selection = QUICK_SELECTION if arguments.quick else Selection()
+    settings = QUICK if arguments.quick else Settings()
+    program = str(arguments.cpp / "oracle_loop") if arguments.cpp else None
+    with tempfile.TemporaryDirectory() as name, Workers() as workers:
+        directory = Path(name)
+        cases = [c for c in all_cases(selection, program, directory) if wanted(case_text(c), arguments.only)]
+        tasks = [t for t in alternating_tasks(selection) if wanted("alternating", arguments.only)]
+        accuracy = wanted("accuracy", arguments.only)
+        progress = Progress(len(cases) + len(tasks) + accuracy)
+        result["software"] = software(workers)
+        for case in cases:
+            progress(case_text(case))
+            result["rows"] += run_case(case, settings, workers, directory)
+            write(result, path)
+        for task in tasks:
+            progress(f"alternating {task['function']} {task['n']}, {task['dtype']}")
+            result["rows"].append(run_alternating(task, workers))
+            write(result, path)
+        if accuracy:
+            progress("accuracy")
+            try:
+                run_accuracy(arguments.quick, directory / "accuracy.json")
+            finally:
+                if (directory / "accuracy.json").exists():
+                    result["accuracy"] = json.loads((directory / "accuracy.json").read_text(encoding="utf-8"))
+        result["seconds"] = round(time.monotonic() - progress.begin)
+
+
+def case_text(case: Case) -> str:
+    """Return the text that ``--only`` searches."""
+    return (
+        f"{case.section}: {case.title}, {case.facts.get('dtype', '')}, {case.facts.get('threads', 'default')}"
+    )
+
+
+def wanted(text: str, only: Iterable[str]) -> bool:
+    """Whether the text contains one of the words; no words want everything."""
+    words = list(only)
+    return not words or any(word in text for word in words)
 
 
 def main() -> None:
     """Parse the arguments, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--cpp", type=Path, help="directory of the compiled C++ benchmarks")
-    parser.add_argument("--only", default="", help="run the cases whose name contains this text")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each side")
-    parser.add_argument("--output", type=Path, help="write the figures to this JSON file")
-    parser.add_argument("--table", type=Path, help="print the table of this JSON file and measure nothing")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument(
+        "--cpp", type=Path, help="directory of the compiled C++ benchmarks; `make bench` builds it"
+    )
+    parser.add_argument(
+        "--only", action="append", default=[], help="run the cases whose name contains this text; repeatable"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="few small cases, two turns: shows that it works"
+    )
+    parser.add_argument("--name", default="latest", help="write results/NAME.json (default: latest)")
+    parser.add_argument("--table", type=Path, help="print what this JSON file says and measure nothing")
     arguments = parser.parse_args()
     if arguments.table:
-        result = json.loads(arguments.table.read_text(encoding="utf-8"))
-    elif arguments.cpp is None or not (arguments.cpp / "oracle_loop").exists():
-        parser.error("--cpp must name the directory of the compiled oracle_loop; `make bench` builds it")
-    else:
-        result = measure(arguments.cpp, arguments.only, arguments.rounds)
-        if arguments.output:
-            arguments.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(table(result))
-    print()
-    print(targets(result))
+        print(report.everything(json.loads(arguments.table.read_text(encoding="utf-8"))))
+        return
+    path = RESULTS / f"{arguments.name}.json"
+    settings = describe_settings(QUICK if arguments.quick else Settings())
+    result: dict[str, Any] = {"machine": describe_machine(), "software": {}, "rows": [], "accuracy": []}
+    result["settings"] = settings | {
+        "seed": SEED,
+        "rtol": RTOL,
+        "quick": arguments.quick,
+        "only": arguments.only,
+    }
+    try:
+        measure(result, arguments, path)
+    except KeyboardInterrupt:
+        result["interrupted"] = True
+        print("interrupted: what was measured is kept", file=sys.stderr)
+    finally:
+        write(result, path)
+    print(report.everything(json.loads(path.read_text(encoding="utf-8"))))
+    print(f"\nwritten to {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

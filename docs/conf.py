@@ -31,12 +31,13 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "api_coverage",
+    "benchmark_pages",
     "local_mathjax",
     "notebook_pages",
 ]
 
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
-exclude_patterns = ["_build", "_static", "ext"]
+exclude_patterns = ["_build", "_static", "_benchmarks", "ext"]
 nitpicky = False
 
 # MyST
@@ -49,6 +50,9 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
+
+# The record that the benchmark page shows, in benchmarks/results.
+benchmark_record = "0.2.0.json"
 
 # API pages
 autodoc_member_order = "bysource"
