@@ -21,6 +21,7 @@ from .mixed_norm import MixedNorm
 from .parts import L2Decay
 from .recipe import Recipe
 from .report import BlockReport, Report
+from .threads import check_threads
 from .values import NON_NEGATIVE, POSITIVE, Schedulable, Schedules, at_step
 from .views import View
 
@@ -35,6 +36,7 @@ class Execution(TypedDict, total=False):
     backend: Backend
     rtol: float | None
     deterministic: bool
+    n_threads: int | None
     on_nonfinite: str
 
 
@@ -68,7 +70,11 @@ class Optimizer:
     rtol : float, optional
         Accuracy of the oracles of the Schatten geometries; see `ball_oracle`. Default: strict, or the recipe's.
     deterministic : bool
-        Bit-identical results whatever the BLAS's thread count: the BLAS works on one thread.
+        Bit-identical results whatever the number of threads: each block is the work of one thread, with one BLAS
+        thread. False allows BLAS threads inside a block that is too large a part of the step for one thread.
+    n_threads : int, optional
+        Threads that a step uses at most, at least 1. Default: the number of processors that the process may run on, or
+        of BLAS threads if that is smaller, as by ``OPENBLAS_NUM_THREADS=1``.
     on_nonfinite : {"raise", "skip", "warn"}
         A gradient that is not finite, or too large for the recipe's state, raises, or drops the whole step (counted in
         ``report.skipped_steps``), silently or with a warning. Nothing has been changed then.
@@ -98,6 +104,7 @@ class Optimizer:
         backend: Backend = "auto",
         rtol: float | None = None,
         deterministic: bool = True,
+        n_threads: int | None = None,
         on_nonfinite: str = "raise",
     ) -> None:
         check_rtol(rtol)
@@ -115,11 +122,12 @@ class Optimizer:
             backend=check_backend(backend),
             rtol=rtol,
             deterministic=deterministic,
+            n_threads=n_threads,
             on_nonfinite=on_nonfinite,
         )
         self._lock = threading.Lock()
         self._schedules = Schedules()
-        self._plan = _core.Plan(deterministic, 0)
+        self._plan = _core.Plan(deterministic, check_threads(n_threads))
         blocks = make_blocks(params, views)
         self._blocks = {block.name: block for block in blocks}
         self._arrays = {name: block.array for block in blocks for name in block.names}

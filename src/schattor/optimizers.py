@@ -49,7 +49,7 @@ def _class_documentation(recipe: RecipeFunction[Any]) -> str:
         f"{head}Parameters\n----------\n"
         "params : array, list or dict of arrays\n    As in `Optimizer`.\n"
         f"{arguments}\n"
-        "schedule, views, backend, rtol, deterministic, on_nonfinite\n    As in `Optimizer`.\n"
+        "schedule, views, backend, rtol, deterministic, n_threads, on_nonfinite\n    As in `Optimizer`.\n"
         f"{rest}"
     )
 

@@ -167,31 +167,54 @@ SCHATTOR_INLINE void momentumLoop(Index n, const Momentum& x, const T* g, T* m, 
     for (Index i = 0; i < n; ++i) out[i] = f(g[i], m[i]);
 }
 
+// e = the estimate and target = the new weights, for n entries from `at` on.
 template <bool decays, bool averages, bool divides, class T>
-SCHATTOR_INLINE void descentLoop(Index n, const Descent<T>& s) {
+SCHATTOR_INLINE void descentLoop(Index at, Index n, const Descent<T>& s, T* e) {
     const MomentumOf<T> momentumOf(s.momentum);
     const RootOf<T> rootOf(s.root);
     const T decay = static_cast<T>(s.decay), keep = static_cast<T>(s.keep), factor = static_cast<T>(s.factor);
-    const T *g = s.g, *w = s.w;
-    T *m = s.m, *v = s.v, *target = s.target, *estimate = s.estimate;
+    const T *g = s.g + at, *w = s.w + at;
+    T *m = averages ? s.m + at : nullptr, *v = divides ? s.v + at : nullptr, *target = s.target + at;
     SCHATTOR_IVDEP
     for (Index i = 0; i < n; ++i) {
         T x = g[i];
         if constexpr (decays) x = x + decay * w[i];
-        T e = x;
-        if constexpr (averages) e = momentumOf(x, m[i]);
-        if constexpr (divides) e = rootOf(x, e, v[i]);
-        target[i] = keep * w[i] + factor * e;
-        estimate[i] = e;
+        T y = x;
+        if constexpr (averages) y = momentumOf(x, m[i]);
+        if constexpr (divides) y = rootOf(x, y, v[i]);
+        target[i] = keep * w[i] + factor * y;
+        e[i] = y;
     }
 }
 
+// The sum runs a few entries behind the step: a pass of its own would leave the memory idle, and in one loop
+// with the step it would keep compilers from vectorising it.
+template <bool decays, bool averages, bool divides, class T>
+SCHATTOR_INLINE double descentAndSquares(Index n, const Descent<T>& s) {
+    constexpr Index width = 64;
+    double sum[lanes] = {};
+    T e[width];
+    for (Index at = 0; at + width <= n; at += width) {
+        descentLoop<decays, averages, divides>(at, width, s, e);
+        for (Index i = 0; i < width; i += lanes)
+            for (Index j = 0; j < lanes; ++j)
+                sum[j] += static_cast<double>(e[i + j]) * static_cast<double>(e[i + j]);
+        if (s.estimate != nullptr) std::copy(e, e + width, s.estimate + at);
+    }
+    const Index left = n % width;
+    descentLoop<decays, averages, divides>(n - left, left, s, e);
+    for (Index i = 0; i < left; ++i) sum[0] += static_cast<double>(e[i]) * static_cast<double>(e[i]);
+    if (s.estimate != nullptr) std::copy(e, e + left, s.estimate + n - left);
+    return foldLanes(sum);
+}
+
 template <bool decays, class T>
-SCHATTOR_INLINE void descentOf(Index n, const Descent<T>& s) {
-    if (s.m != nullptr)
-        s.v != nullptr ? descentLoop<decays, true, true>(n, s) : descentLoop<decays, true, false>(n, s);
-    else
-        s.v != nullptr ? descentLoop<decays, false, true>(n, s) : descentLoop<decays, false, false>(n, s);
+SCHATTOR_INLINE double descentOf(Index n, const Descent<T>& s) {
+    if (s.m == nullptr)
+        return s.v == nullptr ? descentAndSquares<decays, false, false>(n, s)
+                              : descentAndSquares<decays, false, true>(n, s);
+    return s.v == nullptr ? descentAndSquares<decays, true, false>(n, s)
+                          : descentAndSquares<decays, true, true>(n, s);
 }
 
 }  // namespace
@@ -223,8 +246,8 @@ SCHATTOR_INLINE void descentOf(Index n, const Descent<T>& s) {
     SCHATTOR_CLONES void momentum(Index n, const Momentum& x, const T* g, T* m, T* out) {              \
         momentumLoop(n, x, g, m, out);                                                                 \
     }                                                                                                  \
-    SCHATTOR_CLONES void descend(Index n, const Descent<T>& s) {                                       \
-        s.decay != 0.0 ? descentOf<true>(n, s) : descentOf<false>(n, s);                               \
+    SCHATTOR_CLONES double descend(Index n, const Descent<T>& s) {                                     \
+        return s.decay != 0.0 ? descentOf<true>(n, s) : descentOf<false>(n, s);                        \
     }                                                                                                  \
     void scaleByPowerOfTwo(Index n, int e, const T* x, T* out) {                                       \
         /* In two exact factors, as 2^e alone may lie outside the dtype. */                            \

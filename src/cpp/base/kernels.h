@@ -66,8 +66,9 @@ struct Root {
     double b, c, eps;
 };
 
-/// A whole element-wise step: x = g + decay w, the momentum of x where m is given, its root where v is given,
-/// and target = keep w + factor e for the result e, which `estimate` receives. One pass over memory.
+/// A whole element-wise step in one pass over memory: x = g + decay w, the momentum of x where m is given,
+/// its root where v is given, and target = keep w + factor e for the result e. Returns sum_i e_i^2, unscaled;
+/// `estimate` receives e unless it is null.
 template <class T>
 struct Descent {
     double decay = 0.0;
@@ -82,7 +83,7 @@ struct Descent {
     T* target = nullptr;
     T* estimate = nullptr;
 };
-void descend(Index n, const Descent<float>&);
-void descend(Index n, const Descent<double>&);
+double descend(Index n, const Descent<float>&);
+double descend(Index n, const Descent<double>&);
 
 }  // namespace schattor::kernels

@@ -259,13 +259,13 @@ private:
             if (*array != nullptr) *array += at;
         d.g += at;
         d.w += at;
-        d.estimate = arena.take<T>(static_cast<std::size_t>(n));
-        kernels::descend(n, d);
-        const double squares = kernels::sumOfSquares(n, d.estimate);
-        // Far from one, squares lose what they may have lost.
-        const bool safe = squares > 1e-250 && squares < 1e250;
-        const Scaled power = safe ? Scaled{squares, 0}
-                                  : frobeniusNorm(n, d.estimate, kernels::maxAbs(n, d.estimate)).squared();
+        // Squares of float cannot leave the range of double.
+        constexpr bool narrow = sizeof(T) < sizeof(double);
+        if (!narrow) d.estimate = arena.take<T>(static_cast<std::size_t>(n));
+        const double squares = kernels::descend(n, d);
+        Scaled power{squares, 0};
+        if (!narrow && !(squares > 1e-250 && squares < 1e250))
+            power = frobeniusNorm(n, d.estimate, kernels::maxAbs(n, d.estimate)).squared();
         return {power, 0.0, power.isZero() ? Backend::none : Backend::frobenius};
     }
 
