@@ -24,11 +24,12 @@ struct Iteration {
 Iteration makeIteration(std::string_view name, int steps);
 
 /// x = composite polynomial of G / (normFactor ||G||_F) on the singular values, for a finite,
-/// non-zero G: an approximation of its polar factor. Returns ||I - X X'||_F / sqrt(k), taken on
-/// the smaller side, and ||x||_F.
+/// non-zero G: an approximation of its polar factor. The residual is ||I - X X'||_F / sqrt(k), taken on
+/// the smaller side, of the x that is returned.
 struct Orthogonalized {
     double residual = 0.0;
     double frobenius = 0.0;
+    int steps = 0;
 };
 template <class T>
 Orthogonalized newtonSchulz(Shape shape, const T* g, const Iteration& iteration, T* x, Arena& arena);
