@@ -18,7 +18,7 @@ from .info import OracleInfo
 from .values import EXPONENT, FRACTION, Schedulable, Schedules, show
 
 ScaledNorm: TypeAlias = tuple[_core.Scaled, Dtype]
-OracleRow: TypeAlias = tuple[_core.Scaled, str, float, int, bool, float]
+OracleRow: TypeAlias = tuple[_core.Scaled, str, float, int, bool, float, int]
 
 
 class Geometry(ABC):
@@ -121,7 +121,7 @@ def compute_oracle(
     array, (rows, cols) = prepare(G, name)
     direction = np.empty(array.shape, dtype=array.dtype)
     if array.size == 0:
-        return direction, (_core.Scaled(), "none", 0.0, 0, False, math.nan)
+        return direction, (_core.Scaled(), "none", 0.0, 0, False, math.nan, 0)
     try:
         row = part.oracle(array, rows, cols, regularized, measure, direction)
     except ValueError as error:
@@ -152,7 +152,7 @@ class Schatten(Geometry):
     ----------
     p : float or callable
         In [1, inf]; a callable of the global step inside an optimizer.
-    backend : {"auto", "svd", "newton_schulz"} or NewtonSchulz
+    backend : {"auto", "svd", "newton_schulz", "qdwh"} or NewtonSchulz
         How the oracle is computed; see `ball_oracle`.
     rcond : float, optional
         For p > 2, singular values up to ``rcond * sigma_1`` count as zero. Default ``max(m, n) * eps``.
@@ -160,7 +160,7 @@ class Schatten(Geometry):
     Raises
     ------
     ValueError
-        For p outside [1, inf], an unknown backend, or Newton-Schulz with p other than inf.
+        For p outside [1, inf], an unknown backend, or Newton-Schulz or QDWH with p other than inf.
 
     Notes
     -----
@@ -194,17 +194,20 @@ class Schatten(Geometry):
         p = schedules.value("p", EXPONENT, self.p)
         rcond = -1.0 if self.rcond is None else float(self.rcond)
         if isinstance(chosen, NewtonSchulz):
-            return _core.Schatten(p, "newton_schulz", chosen.coefficients, chosen.steps or 0, rcond)
-        return _core.Schatten(p, chosen, "", 0, rcond)
+            return _core.Schatten(p, "newton_schulz", chosen.coefficients, chosen.steps or 0, chosen.rtol or 0.0, rcond)
+        return _core.Schatten(p, chosen, "", 0, 0.0, rcond)
 
     def _check_iteration(self, backend: Backend) -> None:
-        if isinstance(backend, NewtonSchulz) and self.p != math.inf:
-            raise ValueError(f"backend newton_schulz serves p = inf only, got p = {self.p!r}")
+        if (isinstance(backend, NewtonSchulz) or backend == "qdwh") and self.p != math.inf:
+            name = "qdwh" if backend == "qdwh" else "newton_schulz"
+            raise ValueError(f"backend {name} serves p = inf only, got p = {self.p!r}")
 
     def __str__(self) -> str:
         name = "Spectral" if self.p == math.inf else f"Schatten({show(self.p)})"
         if isinstance(self.backend, NewtonSchulz):
             name += f", {self.backend.coefficients} x {self.backend.steps}"
+        elif self.backend == "qdwh":
+            name += ", qdwh"
         return name
 
 
@@ -213,7 +216,7 @@ def Spectral(backend: Backend = "auto") -> Schatten:
 
     Parameters
     ----------
-    backend : {"auto", "svd", "newton_schulz"} or NewtonSchulz
+    backend : {"auto", "svd", "newton_schulz", "qdwh"} or NewtonSchulz
 
     Returns
     -------

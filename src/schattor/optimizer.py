@@ -63,7 +63,7 @@ class Optimizer:
         Maps the global step (from 0) to a factor on every recipe's lr.
     views : mapping of str to View, optional
         How blocks of more than two dimensions are seen as matrices.
-    backend : {"auto", "svd", "newton_schulz"} or NewtonSchulz
+    backend : {"auto", "svd", "newton_schulz", "qdwh"} or NewtonSchulz
         Oracle of the Schatten geometries. ``"auto"`` leaves the choice to the recipe.
     rtol : None
         Strict accuracy; other values are not available yet.

@@ -92,7 +92,7 @@ def ball_oracle(
         float32 and float64 are kept; integers become float64. A vector counts as n x 1.
     p : float
         In [1, inf].
-    backend : {"auto", "svd", "newton_schulz"} or NewtonSchulz
+    backend : {"auto", "svd", "newton_schulz", "qdwh"} or NewtonSchulz
         ``"auto"`` takes the closed form where there is one, else the SVD. Newton-Schulz goes with p = inf.
     rtol : None
         Strict accuracy; other values are not available yet.

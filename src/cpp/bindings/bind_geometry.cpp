@@ -12,11 +12,13 @@ namespace schattor {
 namespace {
 
 std::shared_ptr<Schatten> makeSchatten(Value p, const std::string& route, const std::string& coefficients,
-                                       int steps, double rcond) {
+                                       int steps, double rtol, double rcond) {
     if (route == "newton_schulz")
         return std::make_shared<Schatten>(p, Schatten::Route::newtonSchulz,
-                                          makeIteration(coefficients, steps), rcond);
-    const auto kind = route == "svd" ? Schatten::Route::svd : Schatten::Route::automatic;
+                                          makeIteration(coefficients, steps, rtol), rcond);
+    const auto kind = route == "svd"    ? Schatten::Route::svd
+                      : route == "qdwh" ? Schatten::Route::qdwh
+                                        : Schatten::Route::automatic;
     return std::make_shared<Schatten>(p, kind, std::nullopt, rcond);
 }
 
@@ -49,7 +51,7 @@ py::tuple oracle(const Geometry& geometry, const Array<T>& array, Index rows, In
             kernels::scale(shape.size(), factor, d, d);
     }
     return py::make_tuple(r.dualNorm, backendName(r.backend), r.residual, r.fallbacks, r.approximate,
-                          r.operatorNorm);
+                          r.operatorNorm, r.iterations);
 }
 
 template <class T, bool dual>

@@ -10,6 +10,7 @@
 #include "geometry/euclidean.h"
 #include "linalg/blas.h"
 #include "linalg/norms.h"
+#include "linalg/qdwh.h"
 #include "linalg/svd.h"
 
 namespace schattor {
@@ -33,7 +34,9 @@ std::size_t Schatten::scratch(Shape shape, Dtype dtype) const {
                    Arena::bytesFor<float>(static_cast<std::size_t>(shape.cols) * k);
     const std::size_t iteration =
         single ? newtonSchulzScratch<float>(shape) : newtonSchulzScratch<double>(shape);
-    return std::max(svdScratch(shape) + factors, route_ == Route::newtonSchulz ? iteration : 0);
+    const std::size_t halley = single ? qdwhScratch<float>(shape) : qdwhScratch<double>(shape);
+    return std::max({svdScratch(shape) + factors, route_ == Route::newtonSchulz ? iteration : 0,
+                     route_ == Route::qdwh ? halley : 0});
 }
 
 namespace {
@@ -90,10 +93,24 @@ OracleResult Schatten::byIteration(const OracleContext& c, Shape s, const T* g, 
     result.backend = Backend::newtonSchulz;
     result.residual = x.residual;
     result.frobenius = x.frobenius;
-    result.approximate = !iteration_->convergent();
+    result.iterations = x.steps;
+    result.approximate = !x.reached;
     if (c.measureOperatorNorm)
         result.operatorNorm = norm(c, s, d, std::numeric_limits<double>::infinity()).full();
     return result;
+}
+
+template <class T>
+bool Schatten::byQdwh(const OracleContext& c, Shape s, const T* g, T* d, OracleResult& result) const {
+    const ArenaFrame frame(*c.arena);
+    const QdwhResult x = polarQdwh(s, g, d, *c.arena);
+    if (!x.succeeded) return false;
+    kernels::scale(s.size(), -1.0, d, d);
+    result.backend = Backend::qdwh;
+    result.residual = x.residual;
+    result.frobenius = x.frobenius;
+    result.iterations = x.iterations;
+    return true;
 }
 
 // -<G, D> in scaled form, for G over the whole range of the dtype.
@@ -118,13 +135,16 @@ OracleResult Schatten::run(const OracleContext& c, Shape s, const T* g, T* d) co
     const double p = p_.at(c.slots);
     if (route_ == Route::automatic && (s.isVector() || p == 2.0)) return euclideanBall(c, s, g, largest, d);
     const SingleThreadedBlas single(s.smaller() < threadedBlasFrom);
-    if (route_ == Route::newtonSchulz) {
-        OracleResult result = byIteration(c, s, g, d);
+    OracleResult iterated;
+    const bool halley = route_ == Route::qdwh && byQdwh(c, s, g, d, iterated);
+    if (route_ == Route::newtonSchulz || halley) {
+        OracleResult result = halley ? iterated : byIteration(c, s, g, d);
         result.dualNorm = duality(s, g, d, *c.arena);
         result.regularizedScale = result.dualNorm.full();
         return result;
     }
     OracleResult result = bySvd(c, s, g, d, p);
+    if (route_ == Route::qdwh) ++result.fallbacks;
     const Scaled attained = duality(s, g, d, *c.arena);
     result.residual = std::abs(1.0 - attained.relativeTo(result.dualNorm.exponent) / result.dualNorm.value);
     return result;

@@ -7,11 +7,11 @@
 
 namespace schattor {
 
-/// The Schatten-p norm (Lemma 1). Routes: the closed form for p = 2 and for vectors, the SVD, or a
-/// Newton-Schulz iteration for p = inf.
+/// The Schatten-p norm (Lemma 1). Routes: the closed form for p = 2 and for vectors, the SVD, or for
+/// p = inf a Newton-Schulz iteration or QDWH.
 class Schatten final : public Geometry {
 public:
-    enum class Route { automatic, svd, newtonSchulz };
+    enum class Route { automatic, svd, newtonSchulz, qdwh };
 
     /// `rcond` < 0 stands for max(m, n) eps. `iteration` goes with Route::newtonSchulz.
     Schatten(Value p, Route route, std::optional<Iteration> iteration, double rcond);
@@ -35,6 +35,9 @@ private:
     OracleResult bySvd(const OracleContext&, Shape, const T* g, T* d, double p) const;
     template <class T>
     OracleResult byIteration(const OracleContext&, Shape, const T* g, T* d) const;
+    /// False where QDWH did not succeed: the SVD has to follow.
+    template <class T>
+    bool byQdwh(const OracleContext&, Shape, const T* g, T* d, OracleResult& result) const;
     template <class T>
     Scaled norm(const OracleContext&, Shape, const T* x, double p) const;
 

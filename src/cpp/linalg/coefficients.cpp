@@ -98,7 +98,8 @@ const CoefficientSet& coefficientSet(std::string_view name) {
         if (set.name == name) return set;
         known += (known.empty() ? "" : ", ") + std::string(set.name);
     }
-    throw std::invalid_argument("unknown coefficient set '" + std::string(name) + "'; known are " + known);
+    throw std::invalid_argument("unknown coefficient set '" + std::string(name) + "'; known are " + known +
+                                ", and adaptive");
 }
 
 Triple rescaled(const Triple& triple, double factor) {
@@ -140,7 +141,7 @@ MinimaxStep minimaxQuintic(double lower, double upper) {
     constexpr double narrow = 0.98;  // beyond it the four points are too close for the elimination
     if (l >= narrow) {
         const double half = (1.0 - l) / (1.0 + l);
-        return {rescaled(padeQuintic, (lower + upper) / 2), 2.5 * half * half * half * (1.0 + half)};
+        return {rescaled(quintic[0], (lower + upper) / 2), 2.5 * half * half * half * (1.0 + half)};
     }
     // Remez exchange: the inner points move to the extrema of the last polynomial.
     std::array<double, 4> x = {l, (3 * l + 1) / 4, (l + 3) / 4, 1.0};

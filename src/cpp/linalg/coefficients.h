@@ -34,9 +34,6 @@ struct MinimaxStep {
 };
 MinimaxStep minimaxQuintic(double lower, double upper);
 
-/// The Pade step of degree 5: takes [0, 1.52] into [0, 1] and 1 - d to 1 - 5 d^3 / 2.
-inline constexpr Triple padeQuintic = {15.0 / 8, -10.0 / 8, 3.0 / 8};
-
 /// The step x -> p(x / factor).
 Triple rescaled(const Triple& triple, double factor);
 

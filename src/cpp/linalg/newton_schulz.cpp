@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/kernels.h"
+#include "linalg/adaptive_polar.h"
 #include "linalg/symmetric_iterate.h"
 #include "linalg/symmetric_product.h"
 
@@ -89,18 +90,20 @@ Orthogonalized measure(Index k, const T* gram, int steps) {
 
 }  // namespace
 
-Iteration makeIteration(std::string_view name, int steps) {
+Iteration makeIteration(std::string_view name, int steps, double rtol) {
+    if (steps < 0) throw std::invalid_argument("steps must be at least 1, got " + std::to_string(steps));
+    if (name == "adaptive") return {nullptr, steps == 0 ? adaptiveSteps : steps, rtol};
     const CoefficientSet& set = coefficientSet(name);
     const int length = static_cast<int>(set.steps.size());
-    if (steps < 0) throw std::invalid_argument("steps must be at least 1, got " + std::to_string(steps));
     if (steps > length && !set.repeatsLast)
         throw std::invalid_argument("coefficient set '" + std::string(name) + "' has " +
                                     std::to_string(length) + " steps, got steps=" + std::to_string(steps));
-    return {&set, steps == 0 ? set.defaultSteps : steps};
+    return {&set, steps == 0 ? set.defaultSteps : steps, 0.0};
 }
 
 template <class T>
 Orthogonalized newtonSchulz(Shape shape, const T* g, const Iteration& iteration, T* x, Arena& arena) {
+    if (iteration.adaptive()) return adaptivePolar(shape, g, iteration.rtol, iteration.steps, x, arena);
     const ArenaFrame frame(arena);
     const Index k = shape.smaller();
     normalize(shape, g, iteration.set->normFactor, x);
@@ -110,11 +113,13 @@ Orthogonalized newtonSchulz(Shape shape, const T* g, const Iteration& iteration,
     else
         for (int i = 0; i < iteration.steps; ++i) iterate.step(iteration.triple(i), false);
     iterate.finish();
-    return measure(k, iterate.gram(), iteration.steps);
+    Orthogonalized result = measure(k, iterate.gram(), iteration.steps);
+    result.reached = iteration.convergent();
+    return result;
 }
 
 template <class T>
-std::size_t newtonSchulzScratch(Shape shape) {
+std::size_t newtonSchulzScratch(Shape shape) {  // what adaptivePolar takes is less
     const auto k = static_cast<std::size_t>(shape.smaller());
     return SymmetricIterate<T>::scratch(shape) + 2 * Arena::bytesFor<T>(k);
 }
