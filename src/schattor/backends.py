@@ -56,40 +56,64 @@ def coefficient_sets() -> dict[str, CoefficientSet]:
 
 @dataclass(frozen=True)
 class NewtonSchulz:
-    """A Newton-Schulz backend: a coefficient set and a number of steps.
+    r"""A Newton-Schulz backend: a coefficient set and a number of steps, or the adaptive scheme and an accuracy.
+
+    ``NewtonSchulz("adaptive", rtol=1e-3)`` chooses each step's polynomial for the interval that holds the singular
+    values by then (the quintic closest to one there), and stops at :math:`\|I - XX^\top\|_F \le` rtol
+    :math:`\sqrt k` on the smaller side k.
 
     Parameters
     ----------
     coefficients : str
-        A name from `coefficient_sets`.
+        A name from `coefficient_sets`, or ``"adaptive"``.
     steps : int, optional
-        Default: the number that the set was made for.
+        Default: the number that the set was made for. For ``"adaptive"`` the largest number, by default 32.
+    rtol : float, optional
+        Only for ``"adaptive"``, in (0, 1); default 1e-3. Where it is not reached, as for rank-deficient matrices,
+        the result is marked approximate and its residual says how far it is.
 
     Raises
     ------
     ValueError
-        For an unknown set, fewer than one step, or more steps than a set without repetition has.
+        For an unknown set, fewer than one step, more steps than a set without repetition has, or an `rtol` outside
+        (0, 1) or with a coefficient set.
+
+    Notes
+    -----
+    The minimax quintics are those of Amsel et al., arXiv 2505.16932.
 
     Examples
     --------
     >>> st.linalg.NewtonSchulz("muon").steps
     5
+    >>> backend = st.linalg.NewtonSchulz("adaptive", rtol=1e-6)
+    >>> D, info = st.ball_oracle(np.diag([3.0, 0.1]), np.inf, backend=backend, return_info=True)
+    >>> info.residual <= 1e-6, info.approximate
+    (True, False)
     """
 
     coefficients: str = "polar_express"
     steps: int | None = None
+    rtol: float | None = None
 
     def __post_init__(self) -> None:
         steps = 0 if self.steps is None else operator.index(self.steps)
         if self.steps is not None and steps < 1:
             raise ValueError(f"steps must be at least 1, got {steps}")
         object.__setattr__(self, "steps", _core.check_iteration(self.coefficients, steps))
+        if self.coefficients == "adaptive":
+            rtol = 1e-3 if self.rtol is None else float(self.rtol)
+            if not 0 < rtol < 1:
+                raise ValueError(f"rtol must be in (0, 1), got {self.rtol!r}")
+            object.__setattr__(self, "rtol", rtol)
+        elif self.rtol is not None:
+            raise ValueError(f"rtol goes with 'adaptive' only, not with {self.coefficients!r}")
 
 
 Backend: TypeAlias = str | NewtonSchulz
-"""``"auto"``, ``"svd"``, ``"gram"``, ``"band"``, ``"newton_schulz"`` or a `NewtonSchulz`."""
+"""``"auto"``, ``"svd"``, ``"gram"``, ``"band"``, ``"newton_schulz"``, ``"qdwh"`` or a `NewtonSchulz`."""
 
-_NAMES = ("auto", "svd", "gram", "band")
+_NAMES = ("auto", "svd", "gram", "band", "qdwh")
 
 
 def check_backend(backend: Backend) -> Backend:

@@ -18,7 +18,7 @@ from .info import OracleInfo
 from .values import EXPONENT, FRACTION, Schedulable, Schedules, show
 
 ScaledNorm: TypeAlias = tuple[_core.Scaled, Dtype]
-OracleRow: TypeAlias = tuple[_core.Scaled, str, float, int, bool, float]
+OracleRow: TypeAlias = tuple[_core.Scaled, str, float, int, bool, float, int]
 
 
 class Geometry(ABC):
@@ -123,7 +123,7 @@ def compute_oracle(
     array, (rows, cols) = prepare(G, name)
     direction = np.empty(array.shape, dtype=array.dtype)
     if array.size == 0:
-        return direction, (_core.Scaled(), "none", 0.0, 0, False, math.nan)
+        return direction, (_core.Scaled(), "none", 0.0, 0, False, math.nan, 0)
     try:
         row = part.oracle(array, rows, cols, regularized, measure, direction)
     except ValueError as error:
@@ -154,7 +154,7 @@ class Schatten(Geometry):
     ----------
     p : float or callable
         In [1, inf]; a callable of the global step inside an optimizer.
-    backend : {"auto", "svd", "gram", "band", "newton_schulz"} or NewtonSchulz
+    backend : {"auto", "svd", "gram", "band", "newton_schulz", "qdwh"} or NewtonSchulz
         How the oracle is computed; see `ball_oracle`.
     rcond : float, optional
         For p > 2, singular values up to ``rcond * sigma_1`` count as zero. Default ``max(m, n) * eps``.
@@ -164,7 +164,7 @@ class Schatten(Geometry):
     Raises
     ------
     ValueError
-        For p outside [1, inf], an unknown backend, or Newton-Schulz with p other than inf.
+        For p outside [1, inf], an unknown backend, or Newton-Schulz or QDWH with p other than inf.
 
     Notes
     -----
@@ -203,17 +203,21 @@ class Schatten(Geometry):
         rcond = -1.0 if self.rcond is None else float(self.rcond)
         accuracy = (self.rtol if rtol is None else rtol) or 0.0
         if isinstance(chosen, NewtonSchulz):
-            return _core.Schatten(p, "newton_schulz", chosen.coefficients, chosen.steps or 0, rcond, accuracy)
+            steps, tolerance = chosen.steps or 0, chosen.rtol or 0.0
+            return _core.Schatten(p, "newton_schulz", chosen.coefficients, steps, rcond, tolerance)
         return _core.Schatten(p, chosen, "", 0, rcond, accuracy)
 
     def _check_iteration(self, backend: Backend) -> None:
-        if isinstance(backend, NewtonSchulz) and self.p != math.inf:
-            raise ValueError(f"backend newton_schulz serves p = inf only, got p = {self.p!r}")
+        if (isinstance(backend, NewtonSchulz) or backend == "qdwh") and self.p != math.inf:
+            name = "qdwh" if backend == "qdwh" else "newton_schulz"
+            raise ValueError(f"backend {name} serves p = inf only, got p = {self.p!r}")
 
     def __str__(self) -> str:
         name = "Spectral" if self.p == math.inf else f"Schatten({show(self.p)})"
         if isinstance(self.backend, NewtonSchulz):
             name += f", {self.backend.coefficients} x {self.backend.steps}"
+        elif self.backend == "qdwh":
+            name += ", qdwh"
         return name
 
 
@@ -222,7 +226,7 @@ def Spectral(backend: Backend = "auto", rtol: float | None = None) -> Schatten:
 
     Parameters
     ----------
-    backend : {"auto", "svd", "gram", "band", "newton_schulz"} or NewtonSchulz
+    backend : {"auto", "svd", "gram", "band", "newton_schulz", "qdwh"} or NewtonSchulz
     rtol : float, optional
         Accuracy of the oracle; see `ball_oracle`. Default: strict.
 

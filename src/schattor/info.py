@@ -14,17 +14,20 @@ class OracleInfo:
     dual_norm : float
         The dual norm of the input; ``inf`` when it exceeds the dtype. For Newton-Schulz it is ``-<G, D>``.
     backend : str
-        ``"svd"``, ``"gram"``, ``"band"``, ``"newton_schulz"``, ``"frobenius"`` (the closed form of p = 2 and of vectors),
-        ``"entrywise"`` (l_p), or ``"none"`` (zero or empty input).
+        ``"svd"``, ``"gram"``, ``"band"``, ``"newton_schulz"``, ``"qdwh"``, ``"frobenius"`` (the closed form of p = 2 and of
+        vectors), ``"entrywise"`` (l_p), or ``"none"`` (zero or empty input).
     residual : float
-        For the exact backends the relative duality gap ``|1 + <G, D> / ||G||_q|``; for Newton-Schulz
-        ``||I - D D'||_F / sqrt(k)`` on the smaller side; zero for closed forms.
+        For the exact backends the relative duality gap ``|1 + <G, D> / ||G||_q|``; for Newton-Schulz and
+        QDWH ``||I - D D'||_F / sqrt(k)`` on the smaller side; zero for closed forms.
     fallbacks : int
         Backends and rungs of the SVD ladder that could not promise the accuracy or failed, before one did.
     approximate : bool
-        Whether the backend only approximates the oracle (coefficient sets that do not converge).
+        Whether the backend only approximates the oracle (coefficient sets that do not converge, an
+        accuracy that the adaptive scheme did not reach).
     operator_norm : float
         Largest singular value of D, for Newton-Schulz; NaN elsewhere.
+    iterations : int
+        Steps that Newton-Schulz or QDWH took; 0 elsewhere.
     """
 
     dual_norm: float
@@ -33,3 +36,4 @@ class OracleInfo:
     fallbacks: int
     approximate: bool
     operator_norm: float
+    iterations: int = 0

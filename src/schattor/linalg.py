@@ -26,13 +26,13 @@ __all__ = [
 
 @overload
 def newton_schulz(
-    A: npt.ArrayLike, coefficients: str = ..., steps: int | None = ..., *, return_info: Literal[False] = ...
+    A: npt.ArrayLike, coefficients: str = ..., steps: int | None = ..., *, rtol: float | None = ..., return_info: Literal[False] = ...
 ) -> FloatArray: ...
 
 
 @overload
 def newton_schulz(
-    A: npt.ArrayLike, coefficients: str = ..., steps: int | None = ..., *, return_info: Literal[True]
+    A: npt.ArrayLike, coefficients: str = ..., steps: int | None = ..., *, rtol: float | None = ..., return_info: Literal[True]
 ) -> tuple[FloatArray, OracleInfo]: ...
 
 
@@ -41,6 +41,7 @@ def newton_schulz(
     coefficients: str = "polar_express",
     steps: int | None = None,
     *,
+    rtol: float | None = None,
     return_info: bool = False,
 ) -> FloatArray | tuple[FloatArray, OracleInfo]:
     r"""Drive the singular values of a matrix towards one by an odd polynomial iteration.
@@ -54,9 +55,11 @@ def newton_schulz(
     A : array_like, shape (m, n)
         float32 and float64 are kept; integers become float64.
     coefficients : str
-        A name from `coefficient_sets`.
+        A name from `coefficient_sets`, or ``"adaptive"`` (see `NewtonSchulz`).
     steps : int, optional
         Default: the number that the set was made for.
+    rtol : float, optional
+        The residual at which ``"adaptive"`` stops; default 1e-3.
     return_info : bool
         Also return an `OracleInfo`.
 
@@ -70,7 +73,8 @@ def newton_schulz(
     Raises
     ------
     ValueError
-        For NaN or Inf, more than two dimensions, an unknown set or a number of steps that it does not have.
+        For NaN or Inf, more than two dimensions, an unknown set, a number of steps that it does not have, or an
+        `rtol` with one.
 
     Notes
     -----
@@ -82,7 +86,7 @@ def newton_schulz(
     >>> np.allclose(X, np.eye(2))
     True
     """
-    part = schatten_part(math.inf, NewtonSchulz(coefficients, steps))
+    part = schatten_part(math.inf, NewtonSchulz(coefficients, steps, rtol))
     direction, row = compute_oracle(part, A, "A", measure=return_info)
     result = np.negative(direction)
     return (result, oracle_info(row, result.dtype)) if return_info else result
@@ -98,7 +102,7 @@ def polar_factor(A: npt.ArrayLike, backend: Backend = "auto") -> FloatArray:
     ----------
     A : array_like, shape (m, n)
         float32 and float64 are kept; integers become float64.
-    backend : {"auto", "svd", "gram", "band", "newton_schulz"} or NewtonSchulz
+    backend : {"auto", "svd", "gram", "band", "newton_schulz", "qdwh"} or NewtonSchulz
 
     Returns
     -------

@@ -92,11 +92,11 @@ def ball_oracle(
         float32 and float64 are kept; integers become float64. A vector counts as n x 1.
     p : float
         In [1, inf].
-    backend : {"auto", "svd", "gram", "band", "newton_schulz"} or NewtonSchulz
+    backend : {"auto", "svd", "gram", "band", "newton_schulz", "qdwh"} or NewtonSchulz
         ``"auto"`` takes the closed form where there is one, else the cheapest backend that is accurate enough.
         ``"band"`` reduces to a band matrix and applies a rational function to it (p >= 4/3); ``"gram"`` decomposes the
         Gram matrix of the smaller side in float64; ``"svd"`` is LAPACK's in float64. A backend that cannot promise the
-        accuracy for this matrix falls back to the SVD, and counts that. Newton-Schulz goes with p = inf.
+        accuracy for this matrix falls back to the SVD, and counts that. Newton-Schulz and QDWH go with p = inf.
     rtol : float, optional
         Bound of the relative error of D in the Frobenius norm. Default: strict, which is at most twice the error of
         LAPACK's SVD in the dtype of `G`, or ``4 * eps * sqrt(min(m, n))``.

@@ -20,6 +20,8 @@ inline const char* backendName(Backend backend) {
             return "band";
         case Backend::newtonSchulz:
             return "newton_schulz";
+        case Backend::qdwh:
+            return "qdwh";
     }
     return "none";
 }

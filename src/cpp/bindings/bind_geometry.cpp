@@ -16,13 +16,14 @@ Schatten::Route routeOf(const std::string& name) {
     if (name == "svd") return Schatten::Route::svd;
     if (name == "gram") return Schatten::Route::gram;
     if (name == "band") return Schatten::Route::band;
+    if (name == "qdwh") return Schatten::Route::qdwh;
     return name == "newton_schulz" ? Schatten::Route::newtonSchulz : Schatten::Route::automatic;
 }
 
 std::shared_ptr<Schatten> makeSchatten(Value p, const std::string& route, const std::string& coefficients,
                                        int steps, double rcond, double rtol) {
     std::optional<Iteration> iteration;
-    if (route == "newton_schulz") iteration = makeIteration(coefficients, steps);
+    if (route == "newton_schulz") iteration = makeIteration(coefficients, steps, rtol);
     return std::make_shared<Schatten>(p, routeOf(route), iteration, rcond, rtol);
 }
 
@@ -56,7 +57,7 @@ py::tuple oracle(const Geometry& geometry, const Array<T>& array, Index rows, In
             kernels::scale(shape.size(), factor, d, d);
     }
     return py::make_tuple(r.dualNorm, backendName(r.backend), r.residual, r.fallbacks, r.approximate,
-                          r.operatorNorm);
+                          r.operatorNorm, r.iterations);
 }
 
 template <class T, bool dual>

@@ -9,7 +9,7 @@
 
 namespace schattor {
 
-enum class Backend { none, frobenius, entrywise, svd, gram, band, newtonSchulz };
+enum class Backend { none, frobenius, entrywise, svd, gram, band, newtonSchulz, qdwh };
 
 /// What an oracle returns beside the array d that it writes. The ball direction is ballScale * d
 /// and the regularization step regularizedScale * d: whoever applies the step multiplies by the
@@ -24,6 +24,7 @@ struct OracleResult {
     double operatorNorm = std::numeric_limits<double>::quiet_NaN();
     Backend backend = Backend::none;
     int fallbacks = 0;
+    int iterations = 0;  ///< of an iterative backend
     bool approximate = false;
     bool inputIsDirection = false;
 };

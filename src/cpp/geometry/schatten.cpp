@@ -10,6 +10,7 @@
 #include "geometry/choose_routes.h"
 #include "geometry/euclidean.h"
 #include "linalg/norms.h"
+#include "linalg/qdwh.h"
 #include "linalg/svd.h"
 
 namespace schattor {
@@ -31,9 +32,12 @@ double Schatten::dualNormBound(Shape shape) const {
 std::size_t Schatten::scratch(Shape shape, Dtype dtype) const {
     if (route_ == Route::automatic && shape.isVector()) return 0;
     std::size_t bytes = svdBallScratch(shape, dtype);
+    const bool single = dtype == Dtype::float32;
     if (route_ == Route::newtonSchulz)
-        return std::max(bytes, dtype == Dtype::float32 ? newtonSchulzScratch<float>(shape)
-                                                       : newtonSchulzScratch<double>(shape));
+        return std::max(bytes,
+                        single ? newtonSchulzScratch<float>(shape) : newtonSchulzScratch<double>(shape));
+    if (route_ == Route::qdwh)
+        return std::max(bytes, single ? qdwhScratch<float>(shape) : qdwhScratch<double>(shape));
     if (route_ != Route::svd)
         bytes = std::max({bytes, gramBallScratch(shape, dtype), bandBallScratch(shape, dtype)});
     return bytes;
@@ -76,10 +80,24 @@ OracleResult Schatten::byIteration(const OracleContext& c, Shape s, const T* g, 
     result.backend = Backend::newtonSchulz;
     result.residual = x.residual;
     result.frobenius = x.frobenius;
-    result.approximate = !iteration_->convergent();
+    result.iterations = x.steps;
+    result.approximate = !x.reached;
     if (c.measureOperatorNorm)
         result.operatorNorm = norm(c, s, d, std::numeric_limits<double>::infinity()).full();
     return result;
+}
+
+template <class T>
+bool Schatten::byQdwh(const OracleContext& c, Shape s, const T* g, T* d, OracleResult& result) const {
+    const ArenaFrame frame(*c.arena);
+    const QdwhResult x = polarQdwh(s, g, d, *c.arena);
+    if (!x.succeeded) return false;
+    kernels::scale(s.size(), -1.0, d, d);
+    result.backend = Backend::qdwh;
+    result.residual = x.residual;
+    result.frobenius = x.frobenius;
+    result.iterations = x.iterations;
+    return true;
 }
 
 // -<G, D> in scaled form, for G over the whole range of the dtype.
@@ -104,14 +122,17 @@ OracleResult Schatten::run(const OracleContext& c, Shape s, const T* g, T* d) co
     const double p = p_.at(c.slots);
     if (route_ == Route::automatic && (s.isVector() || p == 2.0)) return euclideanBall(c, s, g, largest, d);
     const SingleThreadedBlas single(s.smaller() < threadedBlasFrom);
-    if (route_ == Route::newtonSchulz) {
-        OracleResult result = byIteration(c, s, g, d);
+    OracleResult iterated;
+    const bool halley = route_ == Route::qdwh && byQdwh(c, s, g, d, iterated);
+    if (route_ == Route::newtonSchulz || halley) {
+        OracleResult result = halley ? iterated : byIteration(c, s, g, d);
         result.dualNorm = duality(s, g, d, *c.arena);
         result.regularizedScale = result.dualNorm.full();
         return result;
     }
     OracleResult result = exact(c, s, g, d, p, largest);
     result.regularizedScale = result.dualNorm.full();
+    if (route_ == Route::qdwh) ++result.fallbacks;
     const Scaled attained = duality(s, g, d, *c.arena);
     result.residual = std::abs(1.0 - attained.relativeTo(result.dualNorm.exponent) / result.dualNorm.value);
     return result;

@@ -9,10 +9,10 @@
 namespace schattor {
 
 /// The Schatten-p norm (Lemma 1). Routes: the closed form for p = 2 and for vectors; those of ball_problem.h,
-/// each falling back to the next more robust one; a Newton-Schulz iteration for p = inf.
+/// each falling back to the next more robust one; for p = inf a Newton-Schulz iteration or QDWH.
 class Schatten final : public Geometry {
 public:
-    enum class Route { automatic, svd, gram, band, newtonSchulz };
+    enum class Route { automatic, svd, gram, band, newtonSchulz, qdwh };
 
     /// `rcond` < 0 stands for max(m, n) eps, `rtol` = 0 for strict. `iteration` goes with
     /// Route::newtonSchulz.
@@ -38,6 +38,9 @@ private:
     OracleResult exact(const OracleContext&, Shape, const T* g, T* d, double p, double largest) const;
     template <class T>
     OracleResult byIteration(const OracleContext&, Shape, const T* g, T* d) const;
+    /// False where QDWH did not succeed: the SVD has to follow.
+    template <class T>
+    bool byQdwh(const OracleContext&, Shape, const T* g, T* d, OracleResult& result) const;
     template <class T>
     Scaled norm(const OracleContext&, Shape, const T* x, double p) const;
 

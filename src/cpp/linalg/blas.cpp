@@ -25,6 +25,7 @@
                       std::size_t);                                                                          \
     void F77(x##potrf)(const char*, const int*, T*, const int*, int*, std::size_t);                          \
     void F77(x##geqrf)(const int*, const int*, T*, const int*, T*, T*, const int*, int*);                    \
+    void F77(x##orgqr)(const int*, const int*, const int*, T*, const int*, const T*, T*, const int*, int*);  \
     void F77(x##ormqr)(const char*, const char*, const int*, const int*, const int*, const T*, const int*,   \
                        const T*, T*, const int*, T*, const int*, int*, std::size_t, std::size_t);
 
@@ -96,6 +97,13 @@ int narrow(Index n) { return static_cast<int>(n); }
         const int mi = narrow(m), ni = narrow(n), la = ld(lda), lw = narrow(lwork);                         \
         int info = 0;                                                                                       \
         F77(x##geqrf)(&mi, &ni, a, &la, tau, work, &lw, &info);                                             \
+        return info;                                                                                        \
+    }                                                                                                       \
+    template <>                                                                                             \
+    int orgqr<T>(Index m, Index n, T * a, Index lda, const T* tau, T* work, Index lwork) {                  \
+        const int mi = narrow(m), ni = narrow(n), la = ld(lda), lw = narrow(lwork);                         \
+        int info = 0;                                                                                       \
+        F77(x##orgqr)(&mi, &ni, &ni, a, &la, tau, work, &lw, &info);                                        \
         return info;                                                                                        \
     }                                                                                                       \
     template <>                                                                                             \

@@ -48,6 +48,10 @@ int potrf(char uplo, Index n, T* a, Index lda);
 template <class T>
 int geqrf(Index m, Index n, T* a, Index lda, T* tau, T* work, Index lwork);
 
+/// The first n columns of Q, m x n, in place of the reflectors of geqrf. Returns LAPACK's info.
+template <class T>
+int orgqr(Index m, Index n, T* a, Index lda, const T* tau, T* work, Index lwork);
+
 /// C = op(Q) C (side 'L') or C op(Q) (side 'R') with the k reflectors of geqrf. Returns LAPACK's info.
 template <class T>
 int ormqr(char side, char trans, Index m, Index n, Index k, const T* a, Index lda, const T* tau, T* c,

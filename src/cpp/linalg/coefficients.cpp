@@ -1,7 +1,10 @@
 #include "linalg/coefficients.h"
 
+#include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace schattor {
 namespace {
@@ -95,7 +98,64 @@ const CoefficientSet& coefficientSet(std::string_view name) {
         if (set.name == name) return set;
         known += (known.empty() ? "" : ", ") + std::string(set.name);
     }
-    throw std::invalid_argument("unknown coefficient set '" + std::string(name) + "'; known are " + known);
+    throw std::invalid_argument("unknown coefficient set '" + std::string(name) + "'; known are " + known +
+                                ", and adaptive");
+}
+
+Triple rescaled(const Triple& triple, double factor) {
+    const double square = factor * factor;
+    return {triple[0] / factor, triple[1] / (factor * square), triple[2] / (factor * square * square)};
+}
+
+namespace {
+
+// The odd quintic and the E with p(x_i) = 1 - (-1)^i E at four points.
+MinimaxStep interpolate(std::array<double, 4> x) {
+    // Rows (x, x^3, x^5, (-1)^i | 1), by elimination with partial pivoting.
+    double rows[4][5];
+    for (int i = 0; i < 4; ++i) {
+        const double t = x[static_cast<std::size_t>(i)], t3 = t * t * t;
+        const double row[] = {t, t3, t3 * t * t, i % 2 == 0 ? 1.0 : -1.0, 1.0};
+        std::copy(row, row + 5, rows[i]);
+    }
+    for (int column = 0; column < 4; ++column) {
+        int pivot = column;
+        for (int i = column + 1; i < 4; ++i)
+            if (std::abs(rows[i][column]) > std::abs(rows[pivot][column])) pivot = i;
+        std::swap_ranges(rows[column], rows[column] + 5, rows[pivot]);
+        for (int i = 0; i < 4; ++i) {
+            if (i == column) continue;
+            const double factor = rows[i][column] / rows[column][column];
+            for (int j = column; j < 5; ++j) rows[i][j] -= factor * rows[column][j];
+        }
+    }
+    double solution[4];
+    for (int i = 0; i < 4; ++i) solution[i] = rows[i][4] / rows[i][i];
+    return {{solution[0], solution[1], solution[2]}, solution[3]};
+}
+
+}  // namespace
+
+MinimaxStep minimaxQuintic(double lower, double upper) {
+    const double l = lower / upper;
+    constexpr double narrow = 0.98;  // beyond it the four points are too close for the elimination
+    if (l >= narrow) {
+        const double half = (1.0 - l) / (1.0 + l);
+        return {rescaled(quintic[0], (lower + upper) / 2), 2.5 * half * half * half * (1.0 + half)};
+    }
+    // Remez exchange: the inner points move to the extrema of the last polynomial.
+    std::array<double, 4> x = {l, (3 * l + 1) / 4, (l + 3) / 4, 1.0};
+    MinimaxStep step = interpolate(x);
+    for (int sweep = 0; sweep < 30; ++sweep) {
+        const auto [a, b, c] = step.triple;
+        const double root = std::sqrt(9 * b * b - 20 * a * c);
+        x[1] = std::sqrt((-3 * b - root) / (10 * c));
+        x[2] = std::sqrt((-3 * b + root) / (10 * c));
+        const double before = step.error;
+        step = interpolate(x);
+        if (std::abs(step.error - before) <= 1e-14) break;
+    }
+    return {rescaled(step.triple, upper), step.error};
 }
 
 }  // namespace schattor

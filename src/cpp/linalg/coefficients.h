@@ -26,4 +26,15 @@ std::span<const CoefficientSet> coefficientSets();
 /// Raises std::invalid_argument, with the known names, for an unknown one.
 const CoefficientSet& coefficientSet(std::string_view name);
 
+/// The odd quintic closest to one on [lower, upper], 0 < lower < upper, in the largest deviation; there it
+/// takes values in [1 - error, 1 + error] (Amsel et al., arXiv 2505.16932, theorem 3.1).
+struct MinimaxStep {
+    Triple triple{};
+    double error = 0.0;
+};
+MinimaxStep minimaxQuintic(double lower, double upper);
+
+/// The step x -> p(x / factor).
+Triple rescaled(const Triple& triple, double factor);
+
 }  // namespace schattor

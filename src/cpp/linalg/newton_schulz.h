@@ -6,11 +6,15 @@
 
 namespace schattor {
 
-/// A polynomial iteration: a coefficient set and the number of steps of it to take.
+/// A polynomial iteration: a coefficient set and the number of steps of it to take; or, without a set, the
+/// adaptive scheme (adaptive_polar.h) with the accuracy `rtol` that it is to reach in at most that number of
+/// steps.
 struct Iteration {
     const CoefficientSet* set = nullptr;
     int steps = 0;
+    double rtol = 0.0;
 
+    bool adaptive() const { return set == nullptr; }
     /// Fewer steps than the table has may end above one, whatever the set.
     bool convergent() const { return set->convergent && steps >= static_cast<int>(set->steps.size()); }
     const Triple& triple(int i) const {
@@ -20,15 +24,18 @@ struct Iteration {
     }
 };
 
-/// The iteration `name` with `steps` steps (0: the set's default). Raises std::invalid_argument.
-Iteration makeIteration(std::string_view name, int steps);
+/// The iteration `name`, a coefficient set or "adaptive", with `steps` steps (0: the default). `rtol` goes
+/// with "adaptive". Raises std::invalid_argument.
+Iteration makeIteration(std::string_view name, int steps, double rtol = 0.0);
 
 /// x = composite polynomial of G / (normFactor ||G||_F) on the singular values, for a finite,
-/// non-zero G: an approximation of its polar factor. Returns ||I - X X'||_F / sqrt(k), taken on
-/// the smaller side, and ||x||_F.
+/// non-zero G: an approximation of its polar factor. The residual is ||I - X X'||_F / sqrt(k), taken on
+/// the smaller side, of the x that is returned.
 struct Orthogonalized {
     double residual = 0.0;
     double frobenius = 0.0;
+    int steps = 0;
+    bool reached = false;  ///< convergent, and the accuracy that was asked for is there
 };
 template <class T>
 Orthogonalized newtonSchulz(Shape shape, const T* g, const Iteration& iteration, T* x, Arena& arena);
