@@ -4,6 +4,7 @@
 #include "bindings/arrays.h"
 #include "bindings/backend_names.h"
 #include "bindings/bind.h"
+#include "geometry/choose_routes.h"
 #include "geometry/lp.h"
 #include "geometry/schatten.h"
 
@@ -79,9 +80,29 @@ void defineCalls(Class& c) {
     c.def("dual_norm", &norm<T, true>, py::arg("g").noconvert(), py::arg("rows"), py::arg("cols"));
 }
 
+using Cost = std::tuple<double, double, double, double>;
+
+std::vector<Cost> costModelRows() {
+    std::vector<Cost> rows;
+    for (const RouteCost& c : costModel()) rows.emplace_back(c.fixed, c.square, c.cube, c.product);
+    return rows;
+}
+
+void applyCostModel(const std::vector<Cost>& rows) {
+    CostModel model;
+    if (rows.size() != model.size()) throw std::invalid_argument("a cost model has one row for each backend");
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto& [fixed, square, cube, product] = rows[i];
+        model[i] = {fixed, square, cube, product};
+    }
+    setCostModel(model);
+}
+
 }  // namespace
 
 void bindGeometry(py::module_& m) {
+    m.def("cost_model", &costModelRows);
+    m.def("set_cost_model", &applyCostModel, py::arg("rows"));
     py::class_<Scaled>(m, "Scaled")
         .def(py::init<>())
         .def("in_float32", [](const Scaled& x) { return x.in(Dtype::float32); })

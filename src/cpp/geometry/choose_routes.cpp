@@ -1,13 +1,67 @@
 #include "geometry/choose_routes.h"
 
-namespace schattor {
+#include <limits>
+#include <mutex>
 
-Routes chooseRoutes(Shape shape, Dtype dtype, const Exponents&, double rtol) {
-    if (dtype == Dtype::float32) return {true, true};
-    if (rtol > 0.0) return {true, false};
-    // Squaring in double loses half of the digits: only for matrices as well conditioned as very wide ones
-    // are.
-    return {false, shape.larger() >= 4 * shape.smaller()};
+#include "geometry/ball_problem.h"
+
+namespace schattor {
+namespace {
+
+// Measured on one core of an AMD EPYC (Zen 3) by calibrate(); only their ratios matter.
+constexpr CostModel compiled = {{
+    {8e3, 75.0, 2.00, 0.55},
+    {5e3, 50.0, 1.10, 0.30},
+    {5e3, 40.0, 0.27, 0.10},
+    {12e3, 6.0, 0.45, 0.06},
+}};
+
+// Facts of the machine, like the number of BLAS threads; the one other piece of process-wide state.
+std::mutex guard;
+CostModel current = compiled;
+
+// Below this the polar iteration's rounding errors, eps kappa, are too near to what is asked for.
+constexpr double polarAccuracy = 1e-3;
+
+double costOf(const CostModel& model, CostedRoute route, Shape shape) {
+    return model[static_cast<std::size_t>(route)].at(shape);
+}
+
+}  // namespace
+
+double RouteCost::at(Shape shape) const {
+    const auto k = static_cast<double>(shape.smaller()), n = static_cast<double>(shape.larger());
+    return fixed + k * k * (square + cube * k + product * (n - k));
+}
+
+const CostModel& compiledCostModel() { return compiled; }
+
+CostModel costModel() {
+    const std::scoped_lock lock(guard);
+    return current;
+}
+
+void setCostModel(const CostModel& model) {
+    const std::scoped_lock lock(guard);
+    current = model;
+}
+
+Routes chooseRoutes(Shape shape, Dtype dtype, const Exponents& e, double rtol) {
+    const CostModel model = costModel();
+    const auto cost = [&](CostedRoute route) { return costOf(model, route, shape); };
+    const double svd = cost(CostedRoute::svd), gram = cost(CostedRoute::gram);
+    if (dtype == Dtype::float64 && rtol == 0.0)
+        // Squaring in double loses half of the digits: only for matrices as well conditioned as very wide
+        // ones are.
+        return {false, false, shape.larger() >= 4 * shape.smaller() && shape.smaller() >= 8 && gram < svd};
+    Routes routes;
+    routes.gram = dtype == Dtype::float32 && gram < svd;
+    const double band = bandServes(e) ? cost(CostedRoute::band) : std::numeric_limits<double>::infinity();
+    routes.band = band < svd && (!routes.gram || band < gram);
+    const double polar = cost(CostedRoute::polar);
+    routes.polar = e.q == 1.0 && rtol >= polarAccuracy && shape.larger() >= 2 * shape.smaller() &&
+                   polar < svd && polar < gram && polar < band;
+    return routes;
 }
 
 }  // namespace schattor

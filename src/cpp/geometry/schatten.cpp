@@ -9,6 +9,7 @@
 #include "geometry/ball_problem.h"
 #include "geometry/choose_routes.h"
 #include "geometry/euclidean.h"
+#include "linalg/adaptive_polar.h"
 #include "linalg/norms.h"
 #include "linalg/qdwh.h"
 #include "linalg/svd.h"
@@ -40,8 +41,40 @@ std::size_t Schatten::scratch(Shape shape, Dtype dtype) const {
         return std::max(bytes, single ? qdwhScratch<float>(shape) : qdwhScratch<double>(shape));
     if (route_ != Route::svd)
         bytes = std::max({bytes, gramBallScratch(shape, dtype), bandBallScratch(shape, dtype)});
+    if (route_ == Route::automatic && rtol_ > 0.0)
+        bytes = std::max(bytes,
+                         single ? adaptivePolarScratch<float>(shape) : adaptivePolarScratch<double>(shape));
     return bytes;
 }
+
+namespace {
+
+// -<G, D> in scaled form, for G over the whole range of the dtype.
+template <class T>
+Scaled duality(Shape s, const T* g, const T* d, Arena& arena) {
+    const ArenaFrame frame(arena);
+    int exponent = 0;
+    std::frexp(kernels::maxAbs(s.size(), g), &exponent);
+    if (std::abs(exponent) < 400) return {-kernels::dot(s.size(), g, d), 0};
+    T* scaled = arena.take<T>(static_cast<std::size_t>(s.size()));
+    kernels::scaleByPowerOfTwo(s.size(), -exponent, g, scaled);
+    return {-kernels::dot(s.size(), scaled, d), exponent};
+}
+
+// Turns a polar factor into the direction.
+template <class T>
+OracleResult iterated(const Orthogonalized& x, Shape s, T* d) {
+    kernels::scale(s.size(), -1.0, d, d);
+    OracleResult result;
+    result.backend = Backend::newtonSchulz;
+    result.residual = x.residual;
+    result.frobenius = x.frobenius;
+    result.iterations = x.steps;
+    result.approximate = !x.reached;
+    return result;
+}
+
+}  // namespace
 
 // Each route that is tried falls back to the next one; the SVD always succeeds.
 template <class T>
@@ -53,9 +86,20 @@ OracleResult Schatten::exact(const OracleContext& c, Shape s, const T* g, T* d, 
     problem.arena = c.arena;
     if (s.smaller() >= Team::worthwhile) problem.team = c.team;
     problem.fits = &fits_;
-    const Routes routes = route_ == Route::automatic ? chooseRoutes(s, dtypeOf<T>, problem.e, rtol_)
-                                                     : Routes{route_ == Route::band, route_ == Route::gram};
+    const Routes routes = route_ == Route::automatic
+                              ? chooseRoutes(s, dtypeOf<T>, problem.e, rtol_)
+                              : Routes{false, route_ == Route::band, route_ == Route::gram};
     OracleResult result;
+    if (routes.polar) {
+        const ArenaFrame frame(*c.arena);
+        const Orthogonalized x = adaptivePolar(s, g, 0.5 * rtol_, mostPolarSteps, d, *c.arena);
+        if (x.reached) {
+            result = iterated(x, s, d);
+            result.dualNorm = duality(s, g, d, *c.arena);
+            return result;
+        }
+        ++result.fallbacks;
+    }
     if (routes.band && bandServes(problem.e)) {
         const SingleThreadedBlas single(problem.team != nullptr);
         if (ballByBand(problem, result)) return result;
@@ -74,14 +118,7 @@ OracleResult Schatten::exact(const OracleContext& c, Shape s, const T* g, T* d, 
 template <class T>
 OracleResult Schatten::byIteration(const OracleContext& c, Shape s, const T* g, T* d) const {
     const ArenaFrame frame(*c.arena);
-    OracleResult result;
-    const Orthogonalized x = newtonSchulz(s, g, *iteration_, d, *c.arena);
-    kernels::scale(s.size(), -1.0, d, d);
-    result.backend = Backend::newtonSchulz;
-    result.residual = x.residual;
-    result.frobenius = x.frobenius;
-    result.iterations = x.steps;
-    result.approximate = !x.reached;
+    OracleResult result = iterated(newtonSchulz(s, g, *iteration_, d, *c.arena), s, d);
     if (c.measureOperatorNorm)
         result.operatorNorm = norm(c, s, d, std::numeric_limits<double>::infinity()).full();
     return result;
@@ -100,18 +137,6 @@ bool Schatten::byQdwh(const OracleContext& c, Shape s, const T* g, T* d, OracleR
     return true;
 }
 
-// -<G, D> in scaled form, for G over the whole range of the dtype.
-template <class T>
-Scaled duality(Shape s, const T* g, const T* d, Arena& arena) {
-    const ArenaFrame frame(arena);
-    int exponent = 0;
-    std::frexp(kernels::maxAbs(s.size(), g), &exponent);
-    if (std::abs(exponent) < 400) return {-kernels::dot(s.size(), g, d), 0};
-    T* scaled = arena.take<T>(static_cast<std::size_t>(s.size()));
-    kernels::scaleByPowerOfTwo(s.size(), -exponent, g, scaled);
-    return {-kernels::dot(s.size(), scaled, d), exponent};
-}
-
 template <class T>
 OracleResult Schatten::run(const OracleContext& c, Shape s, const T* g, T* d) const {
     const double largest = kernels::maxAbs(s.size(), g);
@@ -122,10 +147,10 @@ OracleResult Schatten::run(const OracleContext& c, Shape s, const T* g, T* d) co
     const double p = p_.at(c.slots);
     if (route_ == Route::automatic && (s.isVector() || p == 2.0)) return euclideanBall(c, s, g, largest, d);
     const SingleThreadedBlas single(s.smaller() < threadedBlasFrom);
-    OracleResult iterated;
-    const bool halley = route_ == Route::qdwh && byQdwh(c, s, g, d, iterated);
+    OracleResult polar;
+    const bool halley = route_ == Route::qdwh && byQdwh(c, s, g, d, polar);
     if (route_ == Route::newtonSchulz || halley) {
-        OracleResult result = halley ? iterated : byIteration(c, s, g, d);
+        OracleResult result = halley ? polar : byIteration(c, s, g, d);
         result.dualNorm = duality(s, g, d, *c.arena);
         result.regularizedScale = result.dualNorm.full();
         return result;
@@ -133,6 +158,7 @@ OracleResult Schatten::run(const OracleContext& c, Shape s, const T* g, T* d) co
     OracleResult result = exact(c, s, g, d, p, largest);
     result.regularizedScale = result.dualNorm.full();
     if (route_ == Route::qdwh) ++result.fallbacks;
+    if (result.backend == Backend::newtonSchulz) return result;
     const Scaled attained = duality(s, g, d, *c.arena);
     result.residual = std::abs(1.0 - attained.relativeTo(result.dualNorm.exponent) / result.dualNorm.value);
     return result;
