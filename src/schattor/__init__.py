@@ -8,7 +8,7 @@ from .info import OracleInfo
 from .mixed_norm import MixedNorm
 from .optimizer import Optimizer
 from .optimizers import SGD, AdamW, Muon, NormalizedSGD, PolarGrad, Schattor, SignSGD, Signum
-from .oracles import ball_oracle, regularization_oracle, schatten_norm
+from .oracles import ball_oracle, batched_ball_oracle, regularization_oracle, schatten_norm
 from .recipe import Recipe
 from .report import BlockReport, Report
 
@@ -33,6 +33,7 @@ __all__ = [
     "Spectral",
     "__version__",
     "ball_oracle",
+    "batched_ball_oracle",
     "estimators",
     "linalg",
     "parts",

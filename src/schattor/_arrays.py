@@ -28,15 +28,35 @@ def prepare(value: npt.ArrayLike, name: str) -> tuple[FloatArray, tuple[int, int
     array = np.asarray(value)
     if array.ndim == 2 and array.dtype in FLOATS and array.flags.c_contiguous and array.flags.aligned:
         return array, array.shape
+    array = _as_floats(array, name)
+    if array.ndim > 2:
+        raise ValueError(f"{name} must have at most 2 dimensions, got shape {array.shape}")
+    return array, matrix_shape(array.shape)
+
+
+def prepare_stack(value: npt.ArrayLike, name: str) -> FloatArray:
+    """Return a C-contiguous float32 or float64 array of at least two dimensions: matrices along the last two.
+
+    Raises
+    ------
+    TypeError
+        For a dtype that is neither float32, float64, integer nor bool.
+    ValueError
+        For fewer than two dimensions.
+    """
+    array = np.asarray(value)
+    if array.ndim < 2:
+        raise ValueError(f"{name} must have at least 2 dimensions, (..., m, n), got shape {array.shape}")
+    return _as_floats(array, name)
+
+
+def _as_floats(array: npt.NDArray[Any], name: str) -> FloatArray:
     if array.dtype.kind in "iub":
         array = array.astype(np.float64)
     if array.dtype.newbyteorder("=") not in FLOATS:
         raise TypeError(f"{name} must be float32, float64 or integer, got {array.dtype}")
-    if array.ndim > 2:
-        raise ValueError(f"{name} must have at most 2 dimensions, got shape {array.shape}")
     # Unlike ascontiguousarray, require() keeps 0-D arrays 0-D; it also brings byte order and alignment right.
-    array = np.require(array, dtype=array.dtype.newbyteorder("="), requirements=["C", "A"])
-    return array, matrix_shape(array.shape)
+    return np.require(array, dtype=array.dtype.newbyteorder("="), requirements=["C", "A"])
 
 
 def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:

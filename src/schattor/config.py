@@ -29,6 +29,7 @@ def show_config(file: TextIO | None = None) -> None:
         "processors": str(os.cpu_count()),
         "BLAS": _core.blas_description(),
         "BLAS threads": str(_core.blas_threads()),
+        "step threads": str(_core.default_threads()),
     }
     for name, value in rows.items():
         print(f"{name + ':':<14}{value}", file=file or sys.stdout)

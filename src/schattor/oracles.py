@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, overload
 
+import numpy as np
 import numpy.typing as npt
 
-from ._arrays import FloatArray
+from . import _core
+from ._arrays import FloatArray, prepare_stack
 from .backends import Backend
 from .geometries import as_float, compute_norm, compute_oracle, oracle_info, schatten_part
 from .info import OracleInfo
+from .threads import check_threads
 
 
 def schatten_norm(A: npt.ArrayLike, p: float) -> float:
@@ -203,3 +207,98 @@ def regularization_oracle(
     part = schatten_part(p, backend, rcond, rtol)
     direction, row = compute_oracle(part, G, "G", regularized=True, measure=return_info)
     return (direction, oracle_info(row, direction.dtype)) if return_info else direction
+
+
+@overload
+def batched_ball_oracle(
+    G: npt.ArrayLike,
+    p: float,
+    *,
+    backend: Backend = ...,
+    rtol: float | None = ...,
+    rcond: float | None = ...,
+    n_threads: int | None = ...,
+    return_info: Literal[False] = ...,
+) -> FloatArray: ...
+
+
+@overload
+def batched_ball_oracle(
+    G: npt.ArrayLike,
+    p: float,
+    *,
+    backend: Backend = ...,
+    rtol: float | None = ...,
+    rcond: float | None = ...,
+    n_threads: int | None = ...,
+    return_info: Literal[True],
+) -> tuple[FloatArray, list[OracleInfo]]: ...
+
+
+def batched_ball_oracle(
+    G: npt.ArrayLike,
+    p: float,
+    *,
+    backend: Backend = "auto",
+    rtol: float | None = None,
+    rcond: float | None = None,
+    n_threads: int | None = None,
+    return_info: bool = False,
+) -> FloatArray | tuple[FloatArray, list[OracleInfo]]:
+    r"""Solve the ball oracle for each matrix of a stack, on several threads.
+
+    .. math:: D_i = \arg\min\{\langle G_i, D\rangle : \|D\|_p \le 1\}, \qquad G_i \in \mathbb{R}^{m\times n}.
+
+    Parameters
+    ----------
+    G : array_like, shape (..., m, n)
+        At least two dimensions, the last two being those of a matrix, as in `numpy.linalg`.
+    p : float
+        In [1, inf].
+    backend, rtol, rcond
+        As in `ball_oracle`.
+    n_threads : int, optional
+        Threads to use at most, at least 1. Default: as in `Optimizer`. Each matrix is the work of one thread, unless
+        there are fewer large matrices than threads.
+    return_info : bool
+        Also return what `ball_oracle` reports of each matrix.
+
+    Returns
+    -------
+    D : ndarray, shape of `G`
+    info : list of OracleInfo
+        Only with `return_info`: one entry for each matrix, in C order of the leading dimensions.
+
+    Raises
+    ------
+    TypeError
+        For a dtype other than float32, float64, integer or bool.
+    ValueError
+        For NaN or Inf, fewer than two dimensions, p outside [1, inf], a backend that does not serve p, or fewer than
+        one thread.
+
+    Notes
+    -----
+    ``D[i]`` is ``ball_oracle(G[i], p)``: arXiv 2606.15702, Lemma 1.
+
+    Examples
+    --------
+    >>> G = np.stack([np.diag([8.0, 1.0]), np.eye(2)])
+    >>> D = st.batched_ball_oracle(G, 4)
+    >>> D[1].round(3) + 0.0
+    array([[-0.841,  0.   ],
+           [ 0.   , -0.841]])
+    """
+    part = schatten_part(p, backend, rcond, rtol)
+    stack = prepare_stack(G, "G")
+    rows, cols = stack.shape[-2:]
+    directions = np.empty(stack.shape, dtype=stack.dtype)
+    threads = check_threads(n_threads)
+    if stack.size == 0:
+        empty = [OracleInfo(0.0, "none", 0.0, 0, False, math.nan)] * math.prod(stack.shape[:-2])
+        return (directions, empty) if return_info else directions
+    try:
+        found = _core.batched_oracle(part, stack, rows, cols, threads, return_info, directions)
+    except ValueError as error:
+        raise ValueError(f"G: {error}") from None
+    return (directions, [oracle_info(row, stack.dtype) for row in found]) if return_info else directions

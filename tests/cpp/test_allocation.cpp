@@ -1,5 +1,5 @@
 // From the second step on the plan allocates nothing. The program replaces the allocator by one that
-// notes who called it while the calling thread is between two marks.
+// notes who called it while the calling thread, or the program, is between two marks.
 //
 // With glibc the whole malloc family is replaced, so that C++, C and Fortran code is seen alike,
 // libraries included. Elsewhere, and under a sanitizer, which needs malloc for itself, only C++'s
@@ -10,6 +10,7 @@
 // operands into memory from malloc, and so does its division of work among threads. Such a call is
 // told by its return address; nothing is excluded when the BLAS is linked statically.
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <new>
 
@@ -27,13 +28,14 @@ namespace {
 
 constexpr std::size_t mostCallers = 4096;
 thread_local bool marking = false;
-thread_local std::size_t calls = 0;
-thread_local std::array<const void*, mostCallers> callers;
+std::atomic<bool> markingAll = false;
+std::atomic<std::size_t> calls = 0;
+std::array<const void*, mostCallers> callers;
 
 void note(const void* caller) {
-    if (!marking) return;
-    if (calls < mostCallers) callers[calls] = caller;
-    ++calls;
+    if (!marking && !markingAll) return;
+    const std::size_t number = calls++;
+    if (number < mostCallers) callers[number] = caller;
 }
 
 }  // namespace
@@ -131,13 +133,15 @@ struct Count {
     std::string where;  // of the first own one
 };
 
-// The allocations that f() makes in this thread.
+// The allocations that f() makes in this thread, or that any thread makes meanwhile.
 template <class F>
-Count allocationsOf(F f) {
+Count allocationsOf(F f, bool anyThread = false) {
     calls = 0;
     marking = true;
+    markingAll = anyThread;
     f();
     marking = false;
+    markingAll = false;
     const std::size_t seen = calls;
     Count count;
     [[maybe_unused]] const void* library = blasLibrary();
@@ -251,6 +255,29 @@ TEST("from the second run on, steps and updates allocate nothing: every part, co
                     }
                 }
         CHECK(i >= 2 * plans::combinations());  // each combination of the other parts came up
+    });
+}
+
+TEST("on two threads steps and updates allocate nothing either, in no thread") {
+    support::forBothDtypes([]<class T>(T) {
+        for (const std::optional<double> outer : {std::optional<double>(), std::optional(3.0)}) {
+            Problem<T> problem(true, 2);
+            std::size_t i = 0;
+            for (const Rule rule : {Rule::ball, Rule::regularization}) {
+                const std::size_t group = problem.group(outer, rule);
+                for (const auto& [name, geometry] : plans::geometries())
+                    problem.add({40, 24}, plans::pipeline(plans::combination(i++, *geometry, rule)), group);
+                plans::Pick pick;
+                pick.rule = rule;
+                problem.add({3, 70000}, plans::pipeline(pick), group);  // in pieces
+            }
+            problem.finish();
+            for (int step = 0; step < 3; ++step) problem.run(Mode::step);  // the BLAS meets its threads
+            for (const Mode mode : {Mode::step, Mode::update}) {
+                const Count count = allocationsOf([&] { problem.run(mode); }, true);
+                CHECK_FOR(std::string(support::nameOf<T>) + ", first from " + count.where, count.own == 0);
+            }
+        }
     });
 }
 

@@ -191,7 +191,7 @@ SCHATTOR_INLINE void descentLoop(Index at, Index n, const Descent<T>& s, T* e) {
 // with the step it would keep compilers from vectorising it.
 template <bool decays, bool averages, bool divides, class T>
 SCHATTOR_INLINE double descentAndSquares(Index n, const Descent<T>& s) {
-    constexpr Index width = 64;
+    constexpr Index width = 128;
     double sum[lanes] = {};
     T e[width];
     for (Index at = 0; at + width <= n; at += width) {

@@ -10,6 +10,7 @@ void bindParts(pybind11::module_&);
 void bindGeometry(pybind11::module_&);
 void bindCoupler(pybind11::module_&);
 void bindEstimator(pybind11::module_&);
+void bindBatch(pybind11::module_&);
 void bindPlan(pybind11::module_&);
 
 }  // namespace schattor

@@ -13,5 +13,6 @@ PYBIND11_MODULE(_core, m) {
     schattor::bindGeometry(m);
     schattor::bindCoupler(m);
     schattor::bindEstimator(m);
+    schattor::bindBatch(m);
     schattor::bindPlan(m);
 }
