@@ -190,7 +190,7 @@ RitzBlock measure(const SidedProducts& a, Index j, const double* u, double frobe
     skew = std::sqrt(skew) + 4.0 * unit * count;
     const double e = a.error(1.01 * std::sqrt(top), frobenius) * std::sqrt(count);
     // (A'U + E)'(A'U + E) differs from the compression by at most this, and U from an orthonormal basis by skew.
-    const double length = std::sqrt(top * count);
+    const double length = std::sqrt(top + std::sqrt(offDiagonal));  // >= ||Z||_2
     block.spread = (std::sqrt(offDiagonal) + 2.0 * e * length + e * e + 4.0 * unit * top) * (1.0 + 2.0 * skew) +
                    2.0 * skew * top;
     double squares = 0.0, captured = 0.0;
@@ -202,10 +202,10 @@ RitzBlock measure(const SidedProducts& a, Index j, const double* u, double frobe
     }
     // The residual of U, not of an orthonormal basis: its part outside of span(U) is what counts.
     const double rounding = 2.0 * a.error(frobenius, frobenius) * std::sqrt(count) * frobenius;
-    block.residual = (std::sqrt(squares) * (1.0 + gamma(k)) + rounding + 4.0 * unit * length * length) *
+    block.residual = (std::sqrt(squares) * (1.0 + gamma(k)) + rounding + 4.0 * unit * count * top) *
                      (1.0 + 2.0 * skew);
     std::sort(values, values + j, std::greater<>());
-    block.captured = captured * (1.0 - 2.0 * skew - gamma(j + 4)) - 2.0 * e * length;
+    block.captured = captured * (1.0 - 2.0 * skew - gamma(j + 4)) - 2.0 * e * std::sqrt(captured);
     return block;
 }
 

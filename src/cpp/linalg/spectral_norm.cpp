@@ -49,6 +49,8 @@ private:
     bool proveByTrace();
     bool proveByCholesky();
     RitzBlock measured(Index j);
+    void raiseLower(const RitzBlock& block);
+    void proveLoosely();
     bool accept(const RitzBlock& block, double beta, SpectralMethod method);
     SpectralNorm dense();
 
@@ -156,15 +158,20 @@ RitzBlock Search<T>::measured(Index j) {
     return measure(exact_, j, u_, frobenius_, larger_, smaller_, values_);
 }
 
+template <class T>
+void Search<T>::raiseLower(const RitzBlock& block) {
+    const double below = std::max(block.values[0] - block.spread, 0.0);
+    result_.lower = std::max(result_.lower, std::sqrt(below) * (1.0 - 1e-15));
+}
+
 // Takes the bounds that this block and this beta give; true when they are close enough.
 template <class T>
 bool Search<T>::accept(const RitzBlock& block, double beta, SpectralMethod method) {
     const double theta = block.values[0];
-    const double lower = std::sqrt(std::max(theta - block.spread, 0.0)) * (1.0 - 1e-15);
+    raiseLower(block);
     const double upper =
         std::sqrt(upperEigenvalue(theta + block.spread, beta, block.residual)) * (1.0 + 1e-15);
     result_.value = std::sqrt(theta);
-    result_.lower = std::max(result_.lower, lower);
     result_.upper = std::min(result_.upper, upper);
     result_.method = method;
     result_.certified = result_.upper - result_.lower <= rtol_ * result_.value;
@@ -197,6 +204,7 @@ bool Search<T>::proveByCholesky() {
     if (gram_->complementBelow(beta, plan.deflated, u_, top, frobenius_, smaller_))
         return accept(block, beta, SpectralMethod::cholesky);
     ++result_.fallbacks;
+    raiseLower(block);
     lanczos_.add(1, smaller_);
     return false;
 }
@@ -248,7 +256,17 @@ SpectralNorm Search<T>::run() {
     return dense();
 }
 
-// The singular values by LAPACK. The bounds stay what was proven.
+// An upper bound next to the value, with nothing set apart: only as close as the rounding of B allows.
+template <class T>
+void Search<T>::proveLoosely() {
+    if (!gram_) return;
+    const double square = result_.value * result_.value;
+    const double beta = square + 2.0 * gram_->slack(square, 0, 0.0, frobenius_);
+    if (gram_->complementBelow(beta, 0, nullptr, 0.0, frobenius_, nullptr))
+        result_.upper = std::min(result_.upper, std::sqrt(beta) * (1.0 + 1e-15));
+}
+
+// The singular values by LAPACK. The bounds stay what is proven.
 template <class T>
 SpectralNorm Search<T>::dense() {
     ++result_.fallbacks;
@@ -257,6 +275,8 @@ SpectralNorm Search<T>::dense() {
     const Svd svd = right_ != nullptr ? thinSvd(shape_, a_, arena_) : singularValues(shape_, a_, arena_);
     result_.value = std::ldexp(svd.sigma[0], svd.exponent);
     if (right_ != nullptr) std::copy_n(svd.right, shape_.cols, right_);
+    proveLoosely();
+    result_.certified = result_.upper - result_.lower <= rtol_ * result_.value;
     return result_;
 }
 
