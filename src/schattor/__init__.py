@@ -5,6 +5,7 @@ from ._version import __version__
 from .config import show_config
 from .geometries import Lp, Schatten, Sign, Spectral
 from .info import OracleInfo
+from .ky_fan import KyFan
 from .mixed_norm import MixedNorm
 from .optimizer import Optimizer
 from .optimizers import SGD, AdamW, Muon, NormalizedSGD, PolarGrad, Schattor, SignSGD, Signum
@@ -16,6 +17,7 @@ __all__ = [
     "SGD",
     "AdamW",
     "BlockReport",
+    "KyFan",
     "Lp",
     "MixedNorm",
     "Muon",

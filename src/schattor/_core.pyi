@@ -17,6 +17,21 @@ def coefficient_table() -> list[
 ]: ...
 def check_iteration(coefficients: str, steps: int) -> int: ...
 def singular_values(a: _Array, rows: int, cols: int, out: _Array) -> int: ...
+def spectral_norm(
+    a: _Array, rows: int, cols: int, rtol: float, certify: bool, seed: int, warm: bool, vector: _Array
+) -> tuple[float, float, float, str, int, int, bool]: ...
+def top_singular(
+    a: _Array,
+    rows: int,
+    cols: int,
+    rtol: float,
+    certify: bool,
+    seed: int,
+    warm: _Array | None,
+    left: _Array,
+    sigma: _Array,
+    right: _Array,
+) -> tuple[float, float, float, str, int, int, bool, bool]: ...
 
 class Value:
     def __init__(self, constant: float) -> None: ...
@@ -61,6 +76,9 @@ class Schatten(Geometry):
 
 class Lp(Geometry):
     def __init__(self, p: Value) -> None: ...
+
+class KyFan(Geometry):
+    def __init__(self, k: int, route: str, rtol: float, seed: int) -> None: ...
 
 class Scaling: ...
 

@@ -15,10 +15,11 @@ class OracleInfo:
         The dual norm of the input; ``inf`` when it exceeds the dtype. For Newton-Schulz it is ``-<G, D>``.
     backend : str
         ``"svd"``, ``"newton_schulz"``, ``"frobenius"`` (the closed form of p = 2 and of vectors),
-        ``"entrywise"`` (l_p), or ``"none"`` (zero or empty input).
+        ``"entrywise"`` (l_p), ``"subspace"`` (`KyFan`), or ``"none"`` (zero or empty input).
     residual : float
         For the SVD the relative duality gap ``|1 + <G, D> / ||G||_q|``; for Newton-Schulz
-        ``||I - D D'||_F / sqrt(k)`` on the smaller side; zero for closed forms.
+        ``||I - D D'||_F / sqrt(k)`` on the smaller side; for subspaces the largest residual of a singular triple over
+        ``sigma_1``; zero for closed forms.
     fallbacks : int
         Rungs of the SVD ladder that failed before one converged; 0 as a rule.
     approximate : bool

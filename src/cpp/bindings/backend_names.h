@@ -16,6 +16,8 @@ inline const char* backendName(Backend backend) {
             return "svd";
         case Backend::newtonSchulz:
             return "newton_schulz";
+        case Backend::subspace:
+            return "subspace";
     }
     return "none";
 }

@@ -5,6 +5,7 @@
 #include "base/blas_threads.h"
 #include "bindings/arrays.h"
 #include "bindings/bind.h"
+#include "geometry/ky_fan.h"
 #include "linalg/spectral_norm.h"
 #include "linalg/subspace.h"
 #include "linalg/svd.h"
@@ -28,7 +29,8 @@ const char* methodName(SpectralMethod method) {
     return "svd";
 }
 
-/// (value, lower, upper, method, iterations, fallbacks, certified); `vector` is the start and gets the result.
+/// (value, lower, upper, method, iterations, fallbacks, certified); `vector` is the start and gets the
+/// result.
 template <class T>
 py::tuple spectralNormOf(const Array<T>& array, Index rows, Index cols, double rtol, bool certify,
                          std::uint64_t seed, bool warm, Array<double> vector) {
@@ -49,12 +51,12 @@ py::tuple spectralNormOf(const Array<T>& array, Index rows, Index cols, double r
                           r.fallbacks, r.certified);
 }
 
-/// The start in `warm` (a k0 x n array) is optional. Returns (residual, lower, upper, method, iterations, fallbacks,
-/// converged, certified) and writes left (k x m), sigma (k) and right (k x n).
+/// The start in `warm` (a k0 x n array) is optional. Returns (residual, lower, upper, method, iterations,
+/// fallbacks, converged, certified) and writes left (k x m), sigma (k) and right (k x n).
 template <class T>
 py::tuple topSingularOf(const Array<T>& array, Index rows, Index cols, double rtol, bool certify,
-                        std::uint64_t seed, const std::optional<Array<double>>& warm, Array<T> left, Array<T> sigma,
-                        Array<T> right) {
+                        std::uint64_t seed, const std::optional<Array<double>>& warm, Array<T> left,
+                        Array<T> sigma, Array<T> right) {
     const Shape shape{rows, cols};
     const T* a = input(array);
     T *u = output(left), *s = output(sigma), *v = output(right);
@@ -96,6 +98,11 @@ void bindFor(py::module_& m) {
 void bindPartial(py::module_& m) {
     bindFor<float>(m);
     bindFor<double>(m);
+    py::class_<KyFan, Geometry, std::shared_ptr<KyFan>>(m, "KyFan")
+        .def(py::init([](Index k, const std::string& route, double rtol, std::uint64_t seed) {
+            const auto kind = route == "subspace" ? KyFan::Route::subspace : KyFan::Route::svd;
+            return std::make_shared<KyFan>(k, kind, rtol, seed);
+        }));
 }
 
 }  // namespace schattor

@@ -10,9 +10,17 @@
 #include "geometry/euclidean.h"
 #include "linalg/blas.h"
 #include "linalg/norms.h"
+#include "linalg/spectral_norm.h"
 #include "linalg/svd.h"
 
 namespace schattor {
+namespace {
+
+// The proven largest singular value alone is cheaper than all of them where the smaller side is at least
+// this.
+constexpr Index lanczosFrom = 128;
+
+}  // namespace
 
 Schatten::Schatten(Value p, Route route, std::optional<Iteration> iteration, double rcond)
     : p_(p), route_(route), iteration_(iteration), rcond_(rcond) {}
@@ -33,7 +41,9 @@ std::size_t Schatten::scratch(Shape shape, Dtype dtype) const {
                    Arena::bytesFor<float>(static_cast<std::size_t>(shape.cols) * k);
     const std::size_t iteration =
         single ? newtonSchulzScratch<float>(shape) : newtonSchulzScratch<double>(shape);
-    return std::max(svdScratch(shape) + factors, route_ == Route::newtonSchulz ? iteration : 0);
+    const std::size_t largest = shape.smaller() < lanczosFrom ? 0 : spectralNormScratch(shape, dtype);
+    return std::max(std::max(svdScratch(shape) + factors, largest),
+                    route_ == Route::newtonSchulz ? iteration : 0);
 }
 
 namespace {
@@ -137,6 +147,12 @@ Scaled Schatten::norm(const OracleContext& c, Shape s, const T* x, double p) con
     if (s.isVector() || p == 2.0) return frobeniusNorm(s.size(), x, largest);
     const SingleThreadedBlas single(s.smaller() < threadedBlasFrom);
     const ArenaFrame frame(*c.arena);
+    if (std::isinf(p) && s.smaller() >= lanczosFrom) {
+        const SpectralNorm top = spectralNorm(s, x, {}, nullptr, *c.arena);
+        Scaled result = Scaled{top.value, 0}.normalized();
+        result.exponent += top.exponent;
+        return result;
+    }
     const Svd svd = singularValues(s, x, *c.arena);
     Scaled result = powerNorm(std::span<const double>(svd.sigma, static_cast<std::size_t>(s.smaller())), p);
     result.exponent += svd.exponent;

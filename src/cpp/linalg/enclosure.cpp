@@ -42,14 +42,12 @@ void VectorProducts<T>::multiply(bool transposed, const double* x, double* y) co
 
 template <class T>
 void VectorProducts<T>::toLarger(Index count, const double* x, double* z) const {
-    for (Index i = 0; i < count; ++i)
-        multiply(wide(shape), x + i * shape.smaller(), z + i * shape.larger());
+    for (Index i = 0; i < count; ++i) multiply(wide(shape), x + i * shape.smaller(), z + i * shape.larger());
 }
 
 template <class T>
 void VectorProducts<T>::toSmaller(Index count, const double* z, double* x) const {
-    for (Index i = 0; i < count; ++i)
-        multiply(!wide(shape), z + i * shape.larger(), x + i * shape.smaller());
+    for (Index i = 0; i < count; ++i) multiply(!wide(shape), z + i * shape.larger(), x + i * shape.smaller());
 }
 
 template <class T>
@@ -79,13 +77,13 @@ double BlockProducts::error(double, double frobenius) const { return gamma(shape
 
 namespace {
 
-// Adds the products of some columns (wide) or rows (tall) of A, turned into double, to the upper triangle of B.
+// Adds the products of some columns (wide) or rows (tall) of A, turned into double, to the upper triangle of
+// B.
 template <class T>
 void addPanel(Shape s, const T* a, Index first, Index count, double* work, double* b) {
     const double beta = first == 0 ? 0.0 : 1.0;
     if (wide(s)) {
-        for (Index i = 0; i < s.rows; ++i)
-            std::copy_n(a + i * s.cols + first, count, work + i * count);
+        for (Index i = 0; i < s.rows; ++i) std::copy_n(a + i * s.cols + first, count, work + i * count);
         blas::syrk<double>('U', 'T', s.rows, count, 1.0, work, count, beta, b, s.rows);
     } else {
         std::copy_n(a + first * s.cols, count * s.cols, work);
@@ -128,8 +126,8 @@ void Gram::apply(Index count, const double* x, double* y) const {
         blas::symm<double>('L', 'U', k_, count, 1.0, b_, k_, x, k_, 0.0, y, k_);
 }
 
-// Errors of B (gamma_n |A||A'| <= gamma_n ||A||_F^2), of the update with U (unit vectors, times the weight) and of
-// the factorisation (Demmel: gamma_{k+1} times the trace of what is factored).
+// Errors of B (gamma_n |A||A'| <= gamma_n ||A||_F^2), of the update with U (unit vectors, times the weight)
+// and of the factorisation (Demmel: gamma_{k+1} times the trace of what is factored).
 double Gram::slack(double beta, Index j, double top, double frobenius) const {
     const double trace = static_cast<double>(k_) * beta + static_cast<double>(j) * weight(top);
     return gamma(shape_.larger() + 8) * frobenius * frobenius + gamma(k_ + j + 8) * 2.0 * trace;
@@ -146,8 +144,8 @@ void Gram::fillLower(double shift) {
     for (Index i = 0; i < k_; ++i) b_[i + i * k_] = shift - diagonal_[i];
 }
 
-// The factorisation broke down at a pivot <= 0: with the factor L of the rows before it and l the pivot's row of
-// L, the vector (-L^{-T} l, 1, 0) has that pivot as its quadratic form.
+// The factorisation broke down at a pivot <= 0: with the factor L of the rows before it and l the pivot's row
+// of L, the vector (-L^{-T} l, 1, 0) has that pivot as its quadratic form.
 void Gram::findEscape(Index row, double* escape) {
     std::fill(escape, escape + k_, 0.0);
     for (Index j = 0; j < row; ++j) escape[j] = -b_[row + j * k_];
@@ -155,7 +153,8 @@ void Gram::findEscape(Index row, double* escape) {
     escape[row] = 1.0;
 }
 
-bool Gram::complementBelow(double beta, Index j, const double* u, double top, double frobenius, double* escape) {
+bool Gram::complementBelow(double beta, Index j, const double* u, double top, double frobenius,
+                           double* escape) {
     // U need not be orthonormal, nor hold eigenvectors: on its complement the update vanishes.
     fillLower(beta - slack(beta, j, top, frobenius));
     blas::syrk<double>('L', 'N', k_, j, weight(top), u, k_, 1.0, b_, k_);
@@ -189,10 +188,12 @@ RitzBlock measure(const SidedProducts& a, Index j, const double* u, double frobe
     const double top = *std::max_element(values, values + j);
     skew = std::sqrt(skew) + 4.0 * unit * count;
     const double e = a.error(1.01 * std::sqrt(top), frobenius) * std::sqrt(count);
-    // (A'U + E)'(A'U + E) differs from the compression by at most this, and U from an orthonormal basis by skew.
+    // (A'U + E)'(A'U + E) differs from the compression by at most this, and U from an orthonormal basis by
+    // skew.
     const double length = std::sqrt(top + std::sqrt(offDiagonal));  // >= ||Z||_2
-    block.spread = (std::sqrt(offDiagonal) + 2.0 * e * length + e * e + 4.0 * unit * top) * (1.0 + 2.0 * skew) +
-                   2.0 * skew * top;
+    block.spread =
+        (std::sqrt(offDiagonal) + 2.0 * e * length + e * e + 4.0 * unit * top) * (1.0 + 2.0 * skew) +
+        2.0 * skew * top;
     double squares = 0.0, captured = 0.0;
     for (Index i = 0; i < j; ++i) {
         a.toSmaller(1, larger + i * n, smaller);
@@ -202,8 +203,8 @@ RitzBlock measure(const SidedProducts& a, Index j, const double* u, double frobe
     }
     // The residual of U, not of an orthonormal basis: its part outside of span(U) is what counts.
     const double rounding = 2.0 * a.error(frobenius, frobenius) * std::sqrt(count) * frobenius;
-    block.residual = (std::sqrt(squares) * (1.0 + gamma(k)) + rounding + 4.0 * unit * count * top) *
-                     (1.0 + 2.0 * skew);
+    block.residual =
+        (std::sqrt(squares) * (1.0 + gamma(k)) + rounding + 4.0 * unit * count * top) * (1.0 + 2.0 * skew);
     std::sort(values, values + j, std::greater<>());
     block.captured = captured * (1.0 - 2.0 * skew - gamma(j + 4)) - 2.0 * e * std::sqrt(captured);
     return block;
@@ -223,9 +224,9 @@ Energy energy(Index n, const T* a) {
     return {value, value * (1.0 + 4.0 * unit)};
 }
 
-#define SCHATTOR_INSTANTIATE(T)                        \
-    template class VectorProducts<T>;                  \
-    template Gram::Gram(Shape, const T*, Arena&);      \
+#define SCHATTOR_INSTANTIATE(T)                   \
+    template class VectorProducts<T>;             \
+    template Gram::Gram(Shape, const T*, Arena&); \
     template Energy energy<T>(Index, const T*);
 SCHATTOR_INSTANTIATE(float)
 SCHATTOR_INSTANTIATE(double)

@@ -39,8 +39,8 @@ std::size_t Lanczos::scratch(Index n, Index width, Index capacity) {
            Arena::bytesFor<int>(static_cast<std::size_t>(eigenIntegers(capacity)));
 }
 
-// Makes x orthogonal to the first `against` columns of V and P and of unit length, in as many passes as it takes
-// until one leaves most of it ("twice is enough", Parlett, section 6.9). False when nothing is left.
+// Makes x orthogonal to the first `against` columns of V and P and of unit length, in as many passes as it
+// takes until one leaves most of it ("twice is enough", Parlett, section 6.9). False when nothing is left.
 bool Lanczos::orthonormalize(Index against, double* x) const {
     double length = std::sqrt(kernels::dot(n_, x, x));
     if (!(length > 0.0) || !std::isfinite(length)) return false;
@@ -136,11 +136,11 @@ bool Lanczos::solve() {
 void Lanczos::restart(Index kept) {
     for (Index i = 0; i < n_; i += panel) {
         const Index rows = std::min(panel, n_ - i);
-        // Ritz vectors ascend; the last `kept` of them are taken, and turned round while they are copied back.
+        // Ritz vectors ascend; the last `kept` of them are taken, and turned round while they are copied
+        // back.
         blas::gemm<double>('N', 'N', rows, kept, size_, 1.0, basis_ + i, n_, ritz(kept - 1), solved_, 0.0,
                            work_, rows);
-        for (Index j = 0; j < kept; ++j)
-            std::copy_n(work_ + (kept - 1 - j) * rows, rows, column(j) + i);
+        for (Index j = 0; j < kept; ++j) std::copy_n(work_ + (kept - 1 - j) * rows, rows, column(j) + i);
     }
     // C of the Ritz vectors.
     for (Index i = 0; i < kept; ++i)

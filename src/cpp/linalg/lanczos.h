@@ -14,16 +14,16 @@ public:
     virtual void apply(Index count, const double* x, double* y) const = 0;
 };
 
-/// The block Lanczos process with full reorthogonalisation and thick restarts (Golub and Van Loan, section 10.3;
-/// Wu and Simon, SIAM J. Matrix Anal. Appl. 22, 2000), for the largest eigenvalues of B.
+/// The block Lanczos process with full reorthogonalisation and thick restarts (Golub and Van Loan,
+/// section 10.3; Wu and Simon, SIAM J. Matrix Anal. Appl. 22, 2000), for the largest eigenvalues of B.
 ///
-/// It holds an orthonormal basis V, the compression H = V'BV, and pending directions P, orthonormal to V, with
-/// BV = VH + PC. Every Ritz vector Vs has the residual ||BVs - theta Vs|| = ||Cs||. Directions from outside may be
-/// added to P at any time, so a direction that the process has missed can be put in.
+/// It holds an orthonormal basis V, the compression H = V'BV, and pending directions P, orthonormal to V,
+/// with BV = VH + PC. Every Ritz vector Vs has the residual ||BVs - theta Vs|| = ||Cs||. Directions from
+/// outside may be added to P at any time, so a direction that the process has missed can be put in.
 class Lanczos {
 public:
-    /// Blocks have at most `width` directions, of length n; V and P together at most `capacity`. All arrays come
-    /// from `arena`.
+    /// Blocks have at most `width` directions, of length n; V and P together at most `capacity`. All arrays
+    /// come from `arena`.
     Lanczos(Index n, Index width, Index capacity, Arena& arena);
     static std::size_t scratch(Index n, Index width, Index capacity);
 
@@ -58,9 +58,9 @@ private:
     Index n_, width_, capacity_;
     Index size_ = 0, pending_ = 0, solved_ = 0;
     Index coupledFrom_ = 0, coupled_ = 0;  ///< the columns of V that C does not map to zero
-    double* basis_;     ///< V, then P
-    double* h_;         ///< H, leading dimension capacity
-    double* coupling_;  ///< C without its zero columns, leading dimension width
+    double* basis_;                        ///< V, then P
+    double* h_;                            ///< H, leading dimension capacity
+    double* coupling_;                     ///< C without its zero columns, leading dimension width
     double* ritz_;
     double* values_;
     double* work_;

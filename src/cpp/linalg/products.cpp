@@ -48,8 +48,7 @@ SCHATTOR_INLINE double compensatedDotLoop(Index n, const X* x, const Y* y) {
     for (; i + lanes <= n; i += lanes)
         for (Index j = 0; j < lanes; ++j)
             lost[j] += addProduct(sum[j], static_cast<double>(x[i + j]), static_cast<double>(y[i + j]));
-    for (; i < n; ++i)
-        lost[0] += addProduct(sum[0], static_cast<double>(x[i]), static_cast<double>(y[i]));
+    for (; i < n; ++i) lost[0] += addProduct(sum[0], static_cast<double>(x[i]), static_cast<double>(y[i]));
     double total = 0.0, error = 0.0;
     for (Index j = 0; j < lanes; ++j) error += lost[j] + addTo(total, sum[j]);
     return total + error;
@@ -92,35 +91,34 @@ SCHATTOR_INLINE void compensatedTransposedLoop(Shape s, const T* a, const double
     for (Index i = 0; i < s.rows; ++i) {
         const T* row = a + i * s.cols;
         SCHATTOR_IVDEP
-        for (Index j = 0; j < s.cols; ++j)
-            errors[j] += addProduct(y[j], x[i], static_cast<double>(row[j]));
+        for (Index j = 0; j < s.cols; ++j) errors[j] += addProduct(y[j], x[i], static_cast<double>(row[j]));
     }
     for (Index j = 0; j < s.cols; ++j) y[j] += errors[j];
 }
 
 }  // namespace
 
-#define SCHATTOR_DEFINE(T)                                                                              \
-    template <>                                                                                         \
-    SCHATTOR_CLONES void multiply<T>(Shape s, const T* a, const double* x, double* y) {                 \
-        multiplyLoop(s, a, x, y);                                                                       \
-    }                                                                                                   \
-    template <>                                                                                         \
-    SCHATTOR_CLONES void multiplyTransposed<T>(Shape s, const T* a, const double* x, double* y) {       \
-        multiplyTransposedLoop(s, a, x, y);                                                             \
-    }                                                                                                   \
-    template <>                                                                                         \
-    SCHATTOR_CLONES void multiplyCompensated<T>(Shape s, const T* a, const double* x, double* y) {      \
-        compensatedLoop(s, a, x, y);                                                                    \
-    }                                                                                                   \
-    template <>                                                                                         \
+#define SCHATTOR_DEFINE(T)                                                                                 \
+    template <>                                                                                            \
+    SCHATTOR_CLONES void multiply<T>(Shape s, const T* a, const double* x, double* y) {                    \
+        multiplyLoop(s, a, x, y);                                                                          \
+    }                                                                                                      \
+    template <>                                                                                            \
+    SCHATTOR_CLONES void multiplyTransposed<T>(Shape s, const T* a, const double* x, double* y) {          \
+        multiplyTransposedLoop(s, a, x, y);                                                                \
+    }                                                                                                      \
+    template <>                                                                                            \
+    SCHATTOR_CLONES void multiplyCompensated<T>(Shape s, const T* a, const double* x, double* y) {         \
+        compensatedLoop(s, a, x, y);                                                                       \
+    }                                                                                                      \
+    template <>                                                                                            \
     SCHATTOR_CLONES void multiplyTransposedCompensated<T>(Shape s, const T* a, const double* x, double* y, \
-                                                          double* errors) {                             \
-        compensatedTransposedLoop(s, a, x, y, errors);                                                  \
-    }                                                                                                   \
-    template <>                                                                                         \
-    SCHATTOR_CLONES double dotCompensated<T>(Index n, const T* x, const T* y) {                         \
-        return compensatedDotLoop(n, x, y);                                                             \
+                                                          double* errors) {                                \
+        compensatedTransposedLoop(s, a, x, y, errors);                                                     \
+    }                                                                                                      \
+    template <>                                                                                            \
+    SCHATTOR_CLONES double dotCompensated<T>(Index n, const T* x, const T* y) {                            \
+        return compensatedDotLoop(n, x, y);                                                                \
     }
 SCHATTOR_DEFINE(float)
 SCHATTOR_DEFINE(double)

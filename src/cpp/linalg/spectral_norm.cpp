@@ -12,11 +12,11 @@
 namespace schattor {
 namespace {
 
-constexpr Index mostDeflated = 8;   // leading Ritz vectors that a proof may set apart
-constexpr Index capacity = 48;      // Lanczos vectors before a restart
+constexpr Index mostDeflated = 8;  // leading Ritz vectors that a proof may set apart
+constexpr Index capacity = 48;     // Lanczos vectors before a restart
 constexpr Index keptOnRestart = 16;
-constexpr Index checkEvery = 4;     // products between two looks at the Ritz values
-constexpr int mostProducts = 240;   // what dense singular values cost
+constexpr Index checkEvery = 4;    // products between two looks at the Ritz values
+constexpr int mostProducts = 240;  // what dense singular values cost
 constexpr int mostAttempts = 4;
 
 double* take(Arena& arena, Index count) { return arena.take<double>(static_cast<std::size_t>(count)); }
@@ -78,7 +78,9 @@ Search<T>::Search(Shape s, const T* a, const SpectralOptions& options, double* r
     : shape_(s),
       a_(a),
       options_(options),
-      rtol_(options.rtol > 0.0 ? options.rtol : sizeof(T) == sizeof(float) ? 1e-7 : 1e-13),
+      rtol_(options.rtol > 0.0           ? options.rtol
+            : sizeof(T) == sizeof(float) ? 1e-7
+                                         : 1e-13),
       right_(right),
       arena_(arena),
       k_(s.smaller()),
@@ -105,18 +107,20 @@ void Search<T>::start() {
         else
             std::copy_n(options_.start, k_, smaller_);
         if (!options_.certify) {
-            // Nothing will tell when the start lacks the leading direction, so a little of everything is added.
+            // Nothing will tell when the start lacks the leading direction, so a little of everything is
+            // added.
             rng_.normal(k_, u_);
             const double length = std::sqrt(kernels::dot(k_, smaller_, smaller_));
-            kernels::combine(k_, 1.0, smaller_, 1e-3 * length / std::sqrt(static_cast<double>(k_)), u_, smaller_);
+            kernels::combine(k_, 1.0, smaller_, 1e-3 * length / std::sqrt(static_cast<double>(k_)), u_,
+                             smaller_);
         }
         lanczos_.add(1, smaller_);
     }
     lanczos_.fill(1, rng_);
 }
 
-// With j vectors set apart and the residual r, f(theta_1) <= (1 + rtol)^2 theta_1 holds up to this beta; half of
-// rtol is left to rounding.
+// With j vectors set apart and the residual r, f(theta_1) <= (1 + rtol)^2 theta_1 holds up to this beta; half
+// of rtol is left to rounding.
 template <class T>
 double Search<T>::boundFor(double top, double residual) const {
     const double room = top * rtol_;
@@ -144,8 +148,7 @@ typename Search<T>::Plan Search<T>::best(Floor floor) const {
 template <class T>
 bool Search<T>::converged() const {
     const Plan plan = best([&](Index j) {
-        const double slack =
-            gram_ ? gram_->slack(lanczos_.value(0), j, lanczos_.value(0), frobenius_) : 0.0;
+        const double slack = gram_ ? gram_->slack(lanczos_.value(0), j, lanczos_.value(0), frobenius_) : 0.0;
         if (j >= lanczos_.size()) return slack;
         return lanczos_.value(j) + lanczos_.residual(j) + slack;
     });
@@ -302,7 +305,8 @@ SpectralNorm closedForm(Shape s, const T* a, double* right) {
 }  // namespace
 
 template <class T>
-SpectralNorm spectralNorm(Shape shape, const T* a, const SpectralOptions& options, double* right, Arena& arena) {
+SpectralNorm spectralNorm(Shape shape, const T* a, const SpectralOptions& options, double* right,
+                          Arena& arena) {
     const double largest = kernels::maxAbs(shape.size(), a);
     int exponent = 0;
     std::frexp(largest, &exponent);
@@ -326,12 +330,13 @@ SpectralNorm spectralNorm(Shape shape, const T* a, const SpectralOptions& option
 std::size_t spectralNormScratch(Shape s, Dtype dtype) {
     const auto bytes = [](Index count) { return Arena::bytesFor<double>(static_cast<std::size_t>(count)); };
     const Index k = s.smaller();
-    const std::size_t copy = dtype == Dtype::float32 ? Arena::bytesFor<float>(static_cast<std::size_t>(s.size()))
-                                                     : bytes(s.size());
+    const std::size_t copy = dtype == Dtype::float32
+                                 ? Arena::bytesFor<float>(static_cast<std::size_t>(s.size()))
+                                 : bytes(s.size());
     const std::size_t vectors = bytes(s.cols) + bytes(s.larger() * mostDeflated) + bytes(k) +
                                 bytes(k * mostDeflated) + bytes(mostDeflated);
-    return copy + vectors + Lanczos::scratch(k, 2, capacityFor(k)) + bytes(k) +
-           Gram::scratch(s, dtype) + svdScratch(s);
+    return copy + vectors + Lanczos::scratch(k, 2, capacityFor(k)) + bytes(k) + Gram::scratch(s, dtype) +
+           svdScratch(s);
 }
 
 #define SCHATTOR_INSTANTIATE(T) \

@@ -11,7 +11,8 @@ namespace schattor {
 /// within the requested accuracy, so that the value comes from dense singular values.
 enum class SpectralMethod { closedForm, trace, cholesky, svd };
 
-/// lower <= ||A||_2 <= upper, all times 2^exponent; both bounds hold in floating point, whatever `certified` says.
+/// lower <= ||A||_2 <= upper, all times 2^exponent; both bounds hold in floating point, whatever `certified`
+/// says.
 struct SpectralNorm {
     double value = 0.0, lower = 0.0, upper = 0.0;
     int exponent = 0;
@@ -22,17 +23,18 @@ struct SpectralNorm {
 };
 
 struct SpectralOptions {
-    double rtol = 0.0;      ///< 0 stands for 1e-7 (float) or 1e-13 (double)
-    bool certify = true;    ///< otherwise stop when the estimate has converged, whether proven or not
+    double rtol = 0.0;    ///< 0 stands for 1e-7 (float) or 1e-13 (double)
+    bool certify = true;  ///< otherwise stop when the estimate has converged, whether proven or not
     std::uint64_t seed = 0;
     /// Start: a right singular vector of a similar matrix, or null.
     const double* start = nullptr;
 };
 
-/// The largest singular value of a finite matrix by Golub-Kahan-Lanczos, with a proof (see enclosure.h). `right`
-/// (shape.cols numbers) gets the right singular vector, zero for a zero matrix; it may be null.
+/// The largest singular value of a finite matrix by Golub-Kahan-Lanczos, with a proof (see enclosure.h).
+/// `right` (shape.cols numbers) gets the right singular vector, zero for a zero matrix; it may be null.
 template <class T>
-SpectralNorm spectralNorm(Shape shape, const T* a, const SpectralOptions& options, double* right, Arena& arena);
+SpectralNorm spectralNorm(Shape shape, const T* a, const SpectralOptions& options, double* right,
+                          Arena& arena);
 
 std::size_t spectralNormScratch(Shape shape, Dtype dtype);
 

@@ -14,10 +14,10 @@ namespace schattor {
 namespace {
 
 constexpr Index smallSide = 24;  // below it the full SVD takes no longer
-constexpr Index checkEvery = 3;   // steps between two looks at the Ritz values
+constexpr Index checkEvery = 3;  // steps between two looks at the Ritz values
 constexpr int mostAttempts = 4;
-constexpr Index rowPanel = 32;             // rows of A that a remainder takes at a time
-constexpr double lowRankCutoff = 1e-8;     // of lambda_1: what a proof of low rank counts
+constexpr Index rowPanel = 32;          // rows of A that a remainder takes at a time
+constexpr double lowRankCutoff = 1e-8;  // of lambda_1: what a proof of low rank counts
 
 double* take(Arena& arena, Index count) { return arena.take<double>(static_cast<std::size_t>(count)); }
 std::size_t bytes(Index count) { return Arena::bytesFor<double>(static_cast<std::size_t>(count)); }
@@ -104,9 +104,10 @@ Iteration::Iteration(Shape s, const double* a, Index k, const SubspaceOptions& o
 std::size_t Iteration::scratch(Shape s, Index k) {
     const Index n = s.smaller();
     const Sizes z(n, k);
-    return bytes(s.larger() * std::max(z.width, z.aside)) + bytes(n) + bytes(n * z.aside) + bytes(z.aside) + Lanczos::scratch(n, z.width, z.capacity) +
-           Gram::scratch(s, Dtype::float64) + bytes(n) + svdScratch({z.aside, s.larger()}) +
-           bytes(k * s.larger()) + bytes(k * n) + bytes(rowPanel * s.cols);
+    return bytes(s.larger() * std::max(z.width, z.aside)) + bytes(n) + bytes(n * z.aside) + bytes(z.aside) +
+           Lanczos::scratch(n, z.width, z.capacity) + Gram::scratch(s, Dtype::float64) + bytes(n) +
+           svdScratch({z.aside, s.larger()}) + bytes(k * s.larger()) + bytes(k * n) +
+           bytes(rowPanel * s.cols);
 }
 
 void Iteration::start() {
@@ -122,8 +123,8 @@ void Iteration::start() {
     lanczos_.fill(std::min(n_, std::max(sizes_.block, lanczos_.pending() + 1)), rng_);
 }
 
-// What ||BU - U theta|| may be so that ||A v - sigma u||, which is that over sigma, stays below rtol sigma_1. Values
-// that are zero at this accuracy need only be known to be.
+// What ||BU - U theta|| may be so that ||A v - sigma u||, which is that over sigma, stays below rtol sigma_1.
+// Values that are zero at this accuracy need only be known to be.
 double Iteration::allowed(double sigma) const {
     const double top = std::sqrt(lanczos_.value(0)), tolerance = options_.rtol * top;
     return std::max(0.5 * tolerance * sigma, 0.01 * tolerance * tolerance);
@@ -173,8 +174,8 @@ double Iteration::remainder(Index j) const {
     return std::sqrt(squares) * (1.0 + 1e-9) + rounding;
 }
 
-// For a matrix of low rank: sum sigma_i(A) <= sum sigma_i(QQ'A) + sqrt(k) ||A - QQ'A||_F, which stays sharp where
-// the bound of `prove`, a root of small eigenvalues, does not.
+// For a matrix of low rank: sum sigma_i(A) <= sum sigma_i(QQ'A) + sqrt(k) ||A - QQ'A||_F, which stays sharp
+// where the bound of `prove`, a root of small eigenvalues, does not.
 bool Iteration::proveLowRank(TopSingular& result) {
     Index rank = 0;
     while (rank < std::min(sizes_.aside, lanczos_.size()) &&
@@ -269,8 +270,8 @@ double measuredResidual(const SidedProducts& a, const TopSingular& result, Arena
     return std::sqrt(worst) / result.sigma[0];
 }
 
-// Bounds of the sum that hold without a proof: the sigma_i are singular values of A on a subspace, so never above the
-// exact ones, and sum_k sigma_i <= sqrt(k) ||A||_F.
+// Bounds of the sum that hold without a proof: the sigma_i are singular values of A on a subspace, so never
+// above the exact ones, and sum_k sigma_i <= sqrt(k) ||A||_F.
 void boundBroadly(Shape s, double energyUpper, TopSingular& result) {
     double sum = 0.0;
     for (Index i = 0; i < result.count; ++i) sum += result.sigma[i];
@@ -295,7 +296,8 @@ bool Iteration::run(TopSingular& result) {
         if (++unseen < checkEvery && !lanczos_.full() && lanczos_.pending() > 0) continue;
         unseen = 0;
         if (!lanczos_.solve()) return false;
-        if (lanczos_.pending() == 0 && lanczos_.size() < k_) lanczos_.fill(std::min(k_ - lanczos_.size(), sizes_.block), rng_);
+        if (lanczos_.pending() == 0 && lanczos_.size() < k_)
+            lanczos_.fill(std::min(k_ - lanczos_.size(), sizes_.block), rng_);
         if (!residualsFit() && lanczos_.pending() > 0) continue;
         proven = !options_.certify || (lanczos_.size() >= k_ && (prove(result) || proveLowRank(result)));
         if (proven && lanczos_.size() >= k_) break;
@@ -335,8 +337,7 @@ template <class T>
 double* scaledCopy(Shape s, const T* a, int exponent, Arena& arena) {
     double* copy = take(arena, s.size());
     std::copy(a, a + s.size(), copy);
-    if (exponent != 0)
-        kernels::scaleByPowerOfTwo(s.size(), -exponent, copy, copy);
+    if (exponent != 0) kernels::scaleByPowerOfTwo(s.size(), -exponent, copy, copy);
     return copy;
 }
 
