@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "base/kernels.h"
 #include "linalg/blas.h"
@@ -76,6 +77,7 @@ void Lanczos::fill(Index count, Rng& rng) {
 }
 
 void Lanczos::expand(const SymmetricOperator& b) {
+    if (full()) throw std::logic_error("Lanczos: no room for another block");
     const Index first = size_, block = pending_;
     size_ += block;
     double* w = column(size_);

@@ -230,7 +230,9 @@ bool Iteration::prove(TopSingular& result) {
         return true;
     }
     ++result.fallbacks;
+    // Where one direction was missed, as in a cluster larger than the blocks, there may be others.
     lanczos_.add(1, smaller_);
+    lanczos_.fill(sizes_.block, rng_);
     return false;
 }
 
