@@ -28,7 +28,7 @@ class KyFan(Geometry):
     k : int
         At least 1; whatever exceeds min(m, n) counts as that.
     backend : {"auto", "svd", "subspace"}
-        ``"auto"`` and ``"svd"`` compute the full SVD. ``"subspace"`` computes the k + 1 leading triples as
+        ``"auto"`` and ``"svd"`` compute the full SVD. ``"subspace"`` computes the k leading triples as
         `linalg.top_singular` does, much faster for small k, and reports their residual; its dual norm is what the
         direction attains, and its results are marked approximate.
     rtol : float, optional
@@ -46,8 +46,9 @@ class KyFan(Geometry):
 
     Notes
     -----
-    Singular values within ``8 max(m, n) eps`` of the k-th, relatively, share the mass that the larger ones leave, so
-    that :math:`\|D\|_* = k`. Values up to ``max(m, n) * eps * sigma_1`` count as zero, so :math:`\|D\|_*` can be less.
+    Singular values within ``8 max(m, n) eps`` of the k-th, relatively, share the mass that the larger ones leave
+    (``"subspace"`` takes any k of them), so that :math:`\|D\|_* = k`. Values up to ``max(m, n) * eps * sigma_1``
+    count as zero, so :math:`\|D\|_*` can be less.
     Ky Fan norms and their duals: Bhatia, Matrix Analysis, section IV.2. The oracle for optimizers: NuMuon, arXiv
     2603.03597; k = 1: NucGD, arXiv 2603.22824.
 

@@ -17,8 +17,9 @@
 namespace schattor {
 namespace {
 
-// The subspace route looks one value beyond the cut, to see a tie there.
-Index wanted(Shape s, Index k) { return std::min(k + 1, s.smaller()); }
+// Triples that the subspace route computes. It sees no ties beyond the cut, and needs none: any k of tied
+// vectors attain the dual norm.
+Index wanted(Shape s, Index k) { return std::min(k, s.smaller()); }
 
 std::span<double> take(Arena& arena, Index count) {
     return {arena.take<double>(static_cast<std::size_t>(count)), static_cast<std::size_t>(count)};

@@ -7,6 +7,7 @@
 
 #include "base/kernels.h"
 #include "linalg/blas.h"
+#include "linalg/panel_products.h"
 #include "linalg/products.h"
 
 namespace schattor {
@@ -27,6 +28,9 @@ bool wide(Shape s) { return s.rows <= s.cols; }
 
 // Columns (of a wide matrix) or rows (of a tall one) of A that are turned into double at a time.
 constexpr Index panel = 256;
+
+// Vectors up to which passes over A beat a gemm that copies A first.
+constexpr Index mostByPanels = 16;
 
 }  // namespace
 
@@ -57,20 +61,38 @@ double VectorProducts<T>::error(double spectral, double frobenius) const {
     return errors_ == nullptr ? g * frobenius : 2.0 * unit * spectral + g * g * frobenius;
 }
 
-void BlockProducts::toLarger(Index count, const double* x, double* z) const {
+// Up to eight vectors: they are turned round, so that a row holds one entry of each.
+void BlockProducts::multiplyPanel(bool transposed, Index count, const double* x, double* y) const {
+    const Index from = transposed ? shape.rows : shape.cols, to = transposed ? shape.cols : shape.rows;
+    double *turned = work_, *result = work_ + products::panelWidth * from;
+    for (Index i = 0; i < from; ++i)
+        for (Index l = 0; l < products::panelWidth; ++l)
+            turned[i * products::panelWidth + l] = l < count ? x[l * from + i] : 0.0;
+    transposed ? products::multiplyTransposedPanel(shape, a_, turned, result)
+               : products::multiplyPanel(shape, a_, turned, result);
+    for (Index l = 0; l < count; ++l)
+        for (Index i = 0; i < to; ++i) y[l * to + i] = result[i * products::panelWidth + l];
+}
+
+void BlockProducts::multiply(bool transposed, Index count, const double* x, double* y) const {
     const Index m = shape.rows, n = shape.cols;
-    if (wide(shape))
-        blas::gemm<double>('N', 'N', n, count, m, 1.0, a_, n, x, m, 0.0, z, n);
-    else
-        blas::gemm<double>('T', 'N', m, count, n, 1.0, a_, n, x, n, 0.0, z, m);
+    const Index from = transposed ? m : n, to = transposed ? n : m;
+    if (count == 1) {
+        transposed ? products::multiplyTransposed(shape, a_, x, y) : products::multiply(shape, a_, x, y);
+    } else if (count > mostByPanels) {
+        blas::gemm<double>(transposed ? 'N' : 'T', 'N', to, count, from, 1.0, a_, n, x, from, 0.0, y, to);
+    } else {
+        for (Index i = 0; i < count; i += products::panelWidth)
+            multiplyPanel(transposed, std::min(products::panelWidth, count - i), x + i * from, y + i * to);
+    }
+}
+
+void BlockProducts::toLarger(Index count, const double* x, double* z) const {
+    multiply(wide(shape), count, x, z);
 }
 
 void BlockProducts::toSmaller(Index count, const double* z, double* x) const {
-    const Index m = shape.rows, n = shape.cols;
-    if (wide(shape))
-        blas::gemm<double>('T', 'N', m, count, n, 1.0, a_, n, z, n, 0.0, x, m);
-    else
-        blas::gemm<double>('N', 'N', n, count, m, 1.0, a_, n, z, m, 0.0, x, n);
+    multiply(!wide(shape), count, z, x);
 }
 
 double BlockProducts::error(double, double frobenius) const { return gamma(shape.larger()) * frobenius; }

@@ -56,16 +56,21 @@ private:
     double* errors_;
 };
 
-/// Blocks of vectors by matrix products, from A in double.
+/// Blocks of vectors, from A in double: eight at a time in one pass over A, larger blocks by BLAS.
 class BlockProducts final : public SidedProducts {
 public:
-    BlockProducts(Shape s, const double* a) : a_(a) { shape = s; }
+    /// `work` has room for panelRoom(s) numbers.
+    BlockProducts(Shape s, const double* a, double* work) : a_(a), work_(work) { shape = s; }
+    static Index panelRoom(Shape s) { return 8 * (s.rows + s.cols); }
     void toLarger(Index count, const double* x, double* z) const override;
     void toSmaller(Index count, const double* z, double* x) const override;
     double error(double spectral, double frobenius) const override;
 
 private:
+    void multiply(bool transposed, Index count, const double* x, double* y) const;
+    void multiplyPanel(bool transposed, Index count, const double* x, double* y) const;
     const double* a_;
+    double* work_;
 };
 
 /// B as two products with A; `larger` is room for `width` vectors on the larger side.

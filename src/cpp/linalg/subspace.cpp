@@ -25,7 +25,7 @@ std::size_t bytes(Index count) { return Arena::bytesFor<double>(static_cast<std:
 // Sizes of the iteration for k vectors of a matrix with the smaller side n.
 struct Sizes {
     Sizes(Index n, Index k)
-        : block(std::min(n, std::clamp<Index>(k + 2, 4, 16))),
+        : block(k == 1 ? 1 : std::min(n, std::clamp<Index>(k + 2, 4, 16))),
           width(block + 2),
           aside(std::min(n, k + 8)),
           kept(std::min(n, k + std::max<Index>(k / 2, 8))),
@@ -86,7 +86,7 @@ Iteration::Iteration(Shape s, const double* a, Index k, const SubspaceOptions& o
       arena_(arena),
       sizes_(n_, k),
       rng_(options.seed),
-      products_(s, a),
+      products_(s, a, take(arena, BlockProducts::panelRoom(s))),
       larger_(take(arena, s.larger() * std::max(sizes_.width, sizes_.aside))),
       smaller_(take(arena, n_)),
       u_(take(arena, n_ * sizes_.aside)),
@@ -96,8 +96,8 @@ Iteration::Iteration(Shape s, const double* a, Index k, const SubspaceOptions& o
     const Energy e = energy(s.size(), a);
     energyUpper_ = e.upper;
     frobenius_ = std::sqrt(e.upper) * (1.0 + 1e-15);
-    // B itself pays where its products are cheaper than two with A, counted over some twelve steps.
-    const bool cheaper = sizes_.block * (40 * s.larger() - 20 * n_) > s.size();
+    // Products with B are cheaper than two with A, but B takes a large product first: measured, B wins from here on.
+    const bool cheaper = sizes_.block * (160 * s.larger() - 80 * n_) > s.size();
     if (options.certify || cheaper) gram_.emplace(s, a, arena);
 }
 
@@ -322,7 +322,8 @@ void fullSvd(Shape s, const double* a, const SubspaceOptions& options, TopSingul
     std::copy_n(svd.right, k * s.cols, result.right);
     for (Index i = 0; i < k; ++i) result.sigma[i] = std::ldexp(svd.sigma[i], svd.exponent);
     result.dense = true;
-    result.residual = measuredResidual(BlockProducts(s, a), result, arena);
+    result.residual =
+        measuredResidual(BlockProducts(s, a, take(arena, BlockProducts::panelRoom(s))), result, arena);
     result.converged = result.residual <= options.rtol;
     boundBroadly(s, energy(s.size(), a).upper, result);
     result.certified = result.upper - result.lower <= options.rtol * result.lower;
@@ -367,7 +368,8 @@ TopSingular topSingular(Shape shape, const T* a, Index k, const SubspaceOptions&
 }
 
 std::size_t topSingularScratch(Shape s, Index k) {
-    const std::size_t dense = svdScratch(s) + bytes(k * s.rows) + bytes(k * s.cols);
+    const std::size_t dense =
+        svdScratch(s) + bytes(k * s.rows) + bytes(k * s.cols) + bytes(BlockProducts::panelRoom(s));
     return bytes(k * s.rows) + bytes(k * s.cols) + bytes(k) + bytes(s.size()) +
            std::max(Iteration::scratch(s, k), dense);
 }
