@@ -88,6 +88,34 @@ TEST("products with A and A' agree with a literal loop") {
     });
 }
 
+TEST("blocks of any width give what single vectors give") {
+    using schattor::BlockProducts;
+    for (const Shape s : {Shape{5, 9}, Shape{9, 5}, Shape{6, 6}, Shape{33, 18}}) {
+        const auto a = support::gaussian<double>(s.size(), 1);
+        std::vector<double> work(static_cast<std::size_t>(BlockProducts::panelRoom(s)));
+        const BlockProducts products(s, a.data(), work.data());
+        const Index k = s.smaller(), n = s.larger();
+        for (const Index count : {Index{1}, Index{3}, Index{8}, Index{11}, Index{16}, Index{20}}) {
+            const auto x = support::gaussian<double>(count * k, 2);
+            const auto z = support::gaussian<double>(count * n, 3);
+            std::vector<double> onLarger(static_cast<std::size_t>(count * n)), onSmaller(x.size());
+            products.toLarger(count, x.data(), onLarger.data());
+            products.toSmaller(count, z.data(), onSmaller.data());
+            for (Index i = 0; i < count; ++i) {
+                std::vector<double> larger(static_cast<std::size_t>(n)), smaller(static_cast<std::size_t>(k));
+                const schattor::VectorProducts<double> single(s, a.data(), nullptr);
+                single.toLarger(1, x.data() + i * k, larger.data());
+                single.toSmaller(1, z.data() + i * n, smaller.data());
+                // gamma_n times a sum of magnitudes below 100.
+                for (Index l = 0; l < n; ++l)
+                    CHECK_NEAR(onLarger[static_cast<std::size_t>(i * n + l)], larger[static_cast<std::size_t>(l)], 1e-12);
+                for (Index l = 0; l < k; ++l)
+                    CHECK_NEAR(onSmaller[static_cast<std::size_t>(i * k + l)], smaller[static_cast<std::size_t>(l)], 1e-12);
+            }
+        }
+    }
+}
+
 TEST("Ritz values and residuals stay right through restarts and added directions") {
     const Shape s{60, 80};
     const auto sigma = descending(60);
