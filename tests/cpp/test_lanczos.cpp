@@ -108,9 +108,11 @@ TEST("blocks of any width give what single vectors give") {
                 single.toSmaller(1, z.data() + i * n, smaller.data());
                 // gamma_n times a sum of magnitudes below 100.
                 for (Index l = 0; l < n; ++l)
-                    CHECK_NEAR(onLarger[static_cast<std::size_t>(i * n + l)], larger[static_cast<std::size_t>(l)], 1e-12);
+                    CHECK_NEAR(onLarger[static_cast<std::size_t>(i * n + l)],
+                               larger[static_cast<std::size_t>(l)], 1e-12);
                 for (Index l = 0; l < k; ++l)
-                    CHECK_NEAR(onSmaller[static_cast<std::size_t>(i * k + l)], smaller[static_cast<std::size_t>(l)], 1e-12);
+                    CHECK_NEAR(onSmaller[static_cast<std::size_t>(i * k + l)],
+                               smaller[static_cast<std::size_t>(l)], 1e-12);
             }
         }
     }
