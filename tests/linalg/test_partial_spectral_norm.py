@@ -55,7 +55,9 @@ def test_bounds_enclose_the_exact_norm(name: str, dtype: type) -> None:
 
 
 @DTYPES
-@pytest.mark.parametrize("name", ["separated", "close", "decaying", "rank one", "rank three", "two equal"])
+@pytest.mark.parametrize(
+    "name", ["separated", "close", "decaying", "rank one", "rank three", "two equal", "five equal"]
+)
 def test_ordinary_spectra_are_certified(name: str, dtype: type) -> None:
     """The proof succeeds where at most a few values are clustered: the dense values are a last resort."""
     A, _, _ = exact(SPECTRA[name], dtype)

@@ -17,7 +17,7 @@ constexpr Index capacity = 48;     // Lanczos vectors before a restart
 constexpr Index keptOnRestart = 16;
 constexpr Index checkEvery = 4;    // products between two looks at the Ritz values
 constexpr int mostProducts = 240;  // what dense singular values cost
-constexpr int mostAttempts = 4;
+constexpr int mostAttempts = 8;
 
 double* take(Arena& arena, Index count) { return arena.take<double>(static_cast<std::size_t>(count)); }
 Index capacityFor(Index k) { return std::min(k + 2, capacity); }

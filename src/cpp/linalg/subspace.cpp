@@ -96,7 +96,8 @@ Iteration::Iteration(Shape s, const double* a, Index k, const SubspaceOptions& o
     const Energy e = energy(s.size(), a);
     energyUpper_ = e.upper;
     frobenius_ = std::sqrt(e.upper) * (1.0 + 1e-15);
-    // Products with B are cheaper than two with A, but B takes a large product first: measured, B wins from here on.
+    // Products with B are cheaper than two with A, but B takes a large product first: measured, B wins from
+    // here on.
     const bool cheaper = sizes_.block * (160 * s.larger() - 80 * n_) > s.size();
     if (options.certify || cheaper) gram_.emplace(s, a, arena);
 }
