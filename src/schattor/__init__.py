@@ -2,9 +2,11 @@
 
 from . import _runtime, estimators, linalg, parts, plotting, recipes, views
 from ._version import __version__
+from .calibration import CostModel, calibrate
 from .config import show_config
 from .geometries import Lp, Schatten, Sign, Spectral
 from .info import OracleInfo
+from .ky_fan import KyFan
 from .mixed_norm import MixedNorm
 from .optimizer import Optimizer
 from .optimizers import SGD, AdamW, Muon, NormalizedSGD, PolarGrad, Schattor, SignSGD, Signum
@@ -16,6 +18,8 @@ __all__ = [
     "SGD",
     "AdamW",
     "BlockReport",
+    "CostModel",
+    "KyFan",
     "Lp",
     "MixedNorm",
     "Muon",
@@ -34,6 +38,7 @@ __all__ = [
     "__version__",
     "ball_oracle",
     "batched_ball_oracle",
+    "calibrate",
     "estimators",
     "linalg",
     "parts",

@@ -13,26 +13,41 @@ from ._arrays import FloatArray, prepare
 from .backends import Backend, CoefficientSet, NewtonSchulz, coefficient_sets
 from .geometries import compute_oracle, oracle_info, schatten_part
 from .info import OracleInfo
+from .partial import SpectralNormInfo, TopSingularInfo, spectral_norm, top_singular
 
 __all__ = [
     "CoefficientSet",
     "NewtonSchulz",
+    "SpectralNormInfo",
+    "TopSingularInfo",
     "coefficient_sets",
     "newton_schulz",
     "polar_factor",
     "singular_values",
+    "spectral_norm",
+    "top_singular",
 ]
 
 
 @overload
 def newton_schulz(
-    A: npt.ArrayLike, coefficients: str = ..., steps: int | None = ..., *, rtol: float | None = ..., return_info: Literal[False] = ...
+    A: npt.ArrayLike,
+    coefficients: str = ...,
+    steps: int | None = ...,
+    *,
+    rtol: float | None = ...,
+    return_info: Literal[False] = ...,
 ) -> FloatArray: ...
 
 
 @overload
 def newton_schulz(
-    A: npt.ArrayLike, coefficients: str = ..., steps: int | None = ..., *, rtol: float | None = ..., return_info: Literal[True]
+    A: npt.ArrayLike,
+    coefficients: str = ...,
+    steps: int | None = ...,
+    *,
+    rtol: float | None = ...,
+    return_info: Literal[True],
 ) -> tuple[FloatArray, OracleInfo]: ...
 
 

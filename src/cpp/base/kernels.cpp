@@ -6,15 +6,6 @@
 
 #include "base/clones.h"
 
-// Outputs may coincide with inputs element by element, which is no loop-carried dependence.
-#if defined(__clang__)
-#define SCHATTOR_IVDEP _Pragma("clang loop vectorize(assume_safety)")
-#elif defined(__GNUC__)
-#define SCHATTOR_IVDEP _Pragma("GCC ivdep")
-#else
-#define SCHATTOR_IVDEP
-#endif
-
 namespace schattor::kernels {
 namespace {
 

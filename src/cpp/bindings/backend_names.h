@@ -22,6 +22,8 @@ inline const char* backendName(Backend backend) {
             return "newton_schulz";
         case Backend::qdwh:
             return "qdwh";
+        case Backend::subspace:
+            return "subspace";
     }
     return "none";
 }

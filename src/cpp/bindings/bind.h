@@ -7,6 +7,7 @@ namespace schattor {
 // One function per concept; module.cpp calls them in this order.
 void bindLinalg(pybind11::module_&);
 void bindParts(pybind11::module_&);
+void bindPartial(pybind11::module_&);
 void bindGeometry(pybind11::module_&);
 void bindCoupler(pybind11::module_&);
 void bindEstimator(pybind11::module_&);

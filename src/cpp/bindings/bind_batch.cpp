@@ -1,8 +1,8 @@
 #include "base/blas_threads.h"
 #include "base/pool.h"
 #include "bindings/arrays.h"
-#include "bindings/backend_names.h"
 #include "bindings/bind.h"
+#include "bindings/info_row.h"
 #include "plan/batch.h"
 
 namespace py = pybind11;
@@ -27,9 +27,7 @@ py::list batch(const Geometry& geometry, const Array<T>& array, Index rows, Inde
     if (notFinite > 0) requireFinite(array.size(), g);  // raises
     py::list list;
     if (measure)
-        for (const OracleResult& r : results)
-            list.append(py::make_tuple(r.dualNorm, backendName(r.backend), r.residual, r.fallbacks,
-                                       r.approximate, r.operatorNorm));
+        for (const OracleResult& r : results) list.append(infoRow(r));
     return list;
 }
 

@@ -2,8 +2,8 @@
 
 #include "base/blas_threads.h"
 #include "bindings/arrays.h"
-#include "bindings/backend_names.h"
 #include "bindings/bind.h"
+#include "bindings/info_row.h"
 #include "geometry/choose_routes.h"
 #include "geometry/lp.h"
 #include "geometry/schatten.h"
@@ -57,8 +57,7 @@ py::tuple oracle(const Geometry& geometry, const Array<T>& array, Index rows, In
         if (factor != 1.0 && r.backend != Backend::none && std::isfinite(factor))
             kernels::scale(shape.size(), factor, d, d);
     }
-    return py::make_tuple(r.dualNorm, backendName(r.backend), r.residual, r.fallbacks, r.approximate,
-                          r.operatorNorm, r.iterations);
+    return infoRow(r);
 }
 
 template <class T, bool dual>

@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, m) {
     schattor::bindLinalg(m);
     schattor::bindParts(m);
     schattor::bindGeometry(m);
+    schattor::bindPartial(m);
     schattor::bindCoupler(m);
     schattor::bindEstimator(m);
     schattor::bindBatch(m);

@@ -9,7 +9,7 @@
 
 namespace schattor {
 
-enum class Backend { none, frobenius, entrywise, svd, gram, band, newtonSchulz, qdwh };
+enum class Backend { none, frobenius, entrywise, svd, gram, band, newtonSchulz, qdwh, subspace };
 
 /// What an oracle returns beside the array d that it writes. The ball direction is ballScale * d
 /// and the regularization step regularizedScale * d: whoever applies the step multiplies by the

@@ -12,9 +12,17 @@
 #include "linalg/adaptive_polar.h"
 #include "linalg/norms.h"
 #include "linalg/qdwh.h"
+#include "linalg/spectral_norm.h"
 #include "linalg/svd.h"
 
 namespace schattor {
+namespace {
+
+// The proven largest singular value alone is cheaper than all of them where the smaller side is at least
+// this.
+constexpr Index lanczosFrom = 128;
+
+}  // namespace
 
 Schatten::Schatten(Value p, Route route, std::optional<Iteration> iteration, double rcond, double rtol)
     : p_(p), route_(route), iteration_(iteration), rcond_(rcond), rtol_(rtol) {}
@@ -34,6 +42,7 @@ std::size_t Schatten::scratch(Shape shape, Dtype dtype) const {
     if (route_ == Route::automatic && shape.isVector()) return 0;
     std::size_t bytes = svdBallScratch(shape, dtype);
     const bool single = dtype == Dtype::float32;
+    if (shape.smaller() >= lanczosFrom) bytes = std::max(bytes, spectralNormScratch(shape, dtype));
     if (route_ == Route::newtonSchulz)
         return std::max(bytes,
                         single ? newtonSchulzScratch<float>(shape) : newtonSchulzScratch<double>(shape));
@@ -171,6 +180,12 @@ Scaled Schatten::norm(const OracleContext& c, Shape s, const T* x, double p) con
     if (s.isVector() || p == 2.0) return frobeniusNorm(s.size(), x, largest);
     const SingleThreadedBlas single(s.smaller() < threadedBlasFrom);
     const ArenaFrame frame(*c.arena);
+    if (std::isinf(p) && s.smaller() >= lanczosFrom) {
+        const SpectralNorm top = spectralNorm(s, x, {}, nullptr, *c.arena);
+        Scaled result = Scaled{top.value, 0}.normalized();
+        result.exponent += top.exponent;
+        return result;
+    }
     const Svd svd = singularValues(s, x, *c.arena);
     Scaled result = powerNorm(std::span<const double>(svd.sigma, static_cast<std::size_t>(s.smaller())), p);
     result.exponent += svd.exponent;

@@ -38,6 +38,8 @@ void F77(dgesdd)(const char*, const int*, const int*, double*, const int*, doubl
                  double*, const int*, double*, const int*, int*, int*, std::size_t);
 void F77(dgesvd)(const char*, const char*, const int*, const int*, double*, const int*, double*, double*,
                  const int*, double*, const int*, double*, const int*, int*, std::size_t, std::size_t);
+void F77(dsymv)(const char*, const int*, const double*, const double*, const int*, const double*, const int*,
+                const double*, double*, const int*, std::size_t);
 #ifdef SCHATTOR_HAVE_OPENBLAS
 int SCHATTOR_JOIN(SCHATTOR_F77_PREFIX, openblas_get_num_threads, )(void);
 void SCHATTOR_JOIN(SCHATTOR_F77_PREFIX, openblas_set_num_threads, )(int);
@@ -183,6 +185,12 @@ int gesvd(Index m, Index n, double* a, double* s, double* u, double* vt, double*
     int info = 0;
     F77(dgesvd)("S", "S", &mi, &ni, a, &lm, s, u, &lm, vt, &lk, work, &lw, &info, 1, 1);
     return info;
+}
+
+void symv(char uplo, Index n, double alpha, const double* a, Index lda, const double* x, double beta,
+          double* y) {
+    const int ni = narrow(n), la = ld(lda), one = 1;
+    F77(dsymv)(&uplo, &ni, &alpha, a, &la, x, &one, &beta, y, &one, 1);
 }
 
 #ifdef SCHATTOR_HAVE_OPENBLAS

@@ -72,6 +72,10 @@ int gesvd(Index m, Index n, double* a, double* s, double* u, double* vt, double*
 /// Singular values only (gesdd without vectors); destroys A. Returns LAPACK's info.
 int singularValues(Index m, Index n, double* a, double* s, double* work, Index lwork, int* iwork);
 
+/// y = alpha A x + beta y, with A symmetric in its triangle `uplo`.
+void symv(char uplo, Index n, double alpha, const double* a, Index lda, const double* x, double beta,
+          double* y);
+
 int threads();
 void setThreads(int count);
 const char* description();

@@ -16,7 +16,7 @@ Index batchedBall(const Geometry& geometry, Shape shape, std::span<OracleResult>
                   int threads, bool measure) {
     const auto count = static_cast<Index>(results.size());
     if (threads == 0) threads = defaultThreads();
-    // BLAS threads inside a matrix, at three quarters of full efficiency, beat idle threads beside it.
+    // Threads inside a matrix, at three quarters of full efficiency, beat idle threads beside it.
     const bool few = static_cast<double>(count) < 0.75 * threads && shape.smaller() >= threadedBlasFrom;
     const double cost = 2000.0 + static_cast<double>(shape.size()) * static_cast<double>(shape.smaller());
     const bool small = static_cast<double>(count) * cost < Pool::worthwhile;
@@ -24,6 +24,7 @@ Index batchedBall(const Geometry& geometry, Shape shape, std::span<OracleResult>
     const int workers = few || small ? 1 : static_cast<int>(std::min<Index>(threads, count));
     std::vector<Arena> arenas(static_cast<std::size_t>(std::max(1, workers)));
     for (Arena& arena : arenas) arena.reserve(geometry.scratch(shape, dtypeOf<T>));
+    const Team team(threads);
     std::atomic<Index> notFinite = 0;
     Pool::run(workers, count, [&](int worker, Index i) {
         const Index size = shape.size();
@@ -33,8 +34,9 @@ Index batchedBall(const Geometry& geometry, Shape shape, std::span<OracleResult>
             return;
         }
         OracleResult& r = results[static_cast<std::size_t>(i)];
-        r = geometry.ball({{}, &arenas[static_cast<std::size_t>(worker)], measure}, shape, matrix,
-                          d + i * size);
+        r = geometry.ball(
+            {{}, &arenas[static_cast<std::size_t>(worker)], measure, false, few ? &team : nullptr}, shape,
+            matrix, d + i * size);
         if (r.ballScale != 1.0 && r.backend != Backend::none && std::isfinite(r.ballScale))
             kernels::scale(size, r.ballScale, d + i * size, d + i * size);
     });

@@ -8,8 +8,8 @@ namespace schattor {
 
 /// The ball directions of results.size() matrices of one shape, which lie one behind the other in `g`, into
 /// `d`, on at most `threads` threads (0: defaultThreads()). Each matrix is the work of one thread, with one
-/// BLAS thread, unless there are too few large ones for that; then the BLAS uses its own. Matrices that hold
-/// NaN or Inf are left out; returns the number of such entries.
+/// BLAS thread, unless there are too few large ones for that; then threads share the work on each. Matrices
+/// that hold NaN or Inf are left out; returns the number of such entries.
 template <class T>
 Index batchedBall(const Geometry&, Shape, std::span<OracleResult> results, const T* g, T* d, int threads,
                   bool measure);
