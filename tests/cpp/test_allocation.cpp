@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <new>
+#include <thread>
 
 #include "base/blas_threads.h"
 #include "linalg/blas.h"
@@ -190,6 +191,22 @@ TEST("control: the counter sees operator new, vectors, strings and aligned stora
                  escape(&arena);
              }).own,
              std::size_t{1});
+    std::atomic<int> phase = 0;
+    std::thread other([&] {
+        while (phase < 1) std::this_thread::yield();
+        const std::vector<double> v(100);
+        escape(v.data());
+        phase = 2;
+    });
+    CHECK_EQ(allocationsOf(
+                 [&] {
+                     phase = 1;
+                     while (phase < 2) std::this_thread::yield();
+                 },
+                 true)
+                 .own,
+             std::size_t{1});
+    other.join();
 #ifdef REPLACES_MALLOC
     CHECK_EQ(allocationsOf([] {
                  void* p = std::malloc(10);

@@ -307,3 +307,90 @@ TEST("scaleByPowerOfTwo is exact wherever the result is a normal number") {
         CHECK_EQ(one, T(1));
     });
 }
+
+TEST("momentum advances the state and combines it with the gradient") {
+    forBothDtypes([]<class T>(T) {
+        for (Index n = 0; n <= longest; ++n) {
+            const kernels::Momentum x{0.75, 0.5, -0.25, 2.0};
+            const std::vector<T> g = gaussian<T>(n, 1), before = gaussian<T>(n, 2);
+            std::vector<T> m = before, out(g.size());
+            kernels::momentum(n, x, g.data(), m.data(), out.data());
+            for (std::size_t i = 0; i < g.size(); ++i) {
+                const double state = 0.75 * static_cast<double>(before[i]) + 0.5 * static_cast<double>(g[i]);
+                const double eps =
+                    schattor::machineEpsilon(schattor::dtypeOf<T>);  // a few roundings of numbers < 20
+                CHECK_NEAR(static_cast<double>(m[i]), state, 20 * eps);
+                CHECK_NEAR(static_cast<double>(out[i]), -0.25 * static_cast<double>(g[i]) + 2.0 * state,
+                           60 * eps);
+            }
+        }
+    });
+}
+
+namespace {
+
+// What one entry of kernels::descend must do, in long double.
+struct Entry {
+    long double g, w, m, v, estimate;
+
+    template <class T>
+    void advance(const kernels::Descent<T>& s) {
+        long double x = g + s.decay * w;
+        estimate = x;
+        if (s.m != nullptr) {
+            m = s.momentum.a * m + s.momentum.b * x;
+            estimate = s.momentum.c * x + s.momentum.d * m;
+        }
+        if (s.v != nullptr) {
+            v = s.root.b * v + (1.0L - s.root.b) * x * x;
+            estimate /= std::sqrt(s.root.c * v) + s.root.eps;
+        }
+        w = s.keep * w + s.factor * estimate;
+    }
+};
+
+}  // namespace
+
+TEST("descend is a whole step of every entry, at lengths around its inner blocks, with any stages") {
+    forBothDtypes([]<class T>(T) {
+        const double eps =
+            200.0 * schattor::machineEpsilon(schattor::dtypeOf<T>);  // a dozen roundings, below 20
+        for (const Index n : {0, 1, 2, 127, 128, 129, 255, 256, 257, 300})
+            for (int stages = 0; stages < 16; ++stages) {
+                const std::vector<T> g = gaussian<T>(n, 1), w = gaussian<T>(n, 2), m0 = gaussian<T>(n, 3);
+                std::vector<T> v0 = gaussian<T>(n, 4);
+                for (T& x : v0) x = x * x;
+                std::vector<T> m = m0, v = v0, target = w, estimate(g.size());
+                kernels::Descent<T> s;
+                s.decay = (stages & 1) != 0 ? 0.125 : 0.0;
+                s.momentum = {0.75, 0.5, 0.25, 1.5};
+                s.root = {0.5, 1.25, 0.5};
+                s.keep = 0.875;
+                s.factor = -0.5;
+                s.g = g.data();
+                s.w = (stages & 8) != 0 ? target.data() : w.data();  // in place or not
+                s.m = (stages & 2) != 0 ? m.data() : nullptr;
+                s.v = (stages & 4) != 0 ? v.data() : nullptr;
+                s.target = target.data();
+                s.estimate = estimate.data();
+                const double squares = kernels::descend(n, s);
+                long double expected = 0.0L;
+                for (std::size_t i = 0; i < g.size(); ++i) {
+                    Entry entry{g[i], w[i], m0[i], v0[i], 0.0L};
+                    entry.advance(s);
+                    expected += entry.estimate * entry.estimate;
+                    const std::string label =
+                        caseName<T>(n, static_cast<Index>(i)) + ", " + std::to_string(stages);
+                    const auto close = [&](T found, long double wanted) {
+                        return std::abs(static_cast<double>(static_cast<long double>(found) - wanted)) <= eps;
+                    };
+                    CHECK_FOR(label, close(target[i], entry.w) && close(estimate[i], entry.estimate));
+                    CHECK_FOR(label, close(m[i], entry.m) && close(v[i], entry.v));
+                }
+                CHECK_NEAR(squares, static_cast<double>(expected),
+                           eps * (1.0 + static_cast<double>(expected)));
+                s.estimate = nullptr;  // not wanted: the same sum
+                if (n > 0 && (stages & 14) == 0) CHECK_EQ(kernels::descend(n, s), squares);
+            }
+    });
+}

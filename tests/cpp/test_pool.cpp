@@ -13,7 +13,8 @@
 #include "plan/batch.h"
 #include "plans.h"
 
-#if defined(__unix__) || defined(__APPLE__)
+// ThreadSanitizer ends a child that starts threads.
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(__SANITIZE_THREAD__)
 #include <sys/wait.h>
 #include <unistd.h>
 #define FORKS 1
