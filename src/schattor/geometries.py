@@ -194,7 +194,9 @@ class Schatten(Geometry):
         p = schedules.value("p", EXPONENT, self.p)
         rcond = -1.0 if self.rcond is None else float(self.rcond)
         if isinstance(chosen, NewtonSchulz):
-            return _core.Schatten(p, "newton_schulz", chosen.coefficients, chosen.steps or 0, chosen.rtol or 0.0, rcond)
+            return _core.Schatten(
+                p, "newton_schulz", chosen.coefficients, chosen.steps or 0, chosen.rtol or 0.0, rcond
+            )
         return _core.Schatten(p, chosen, "", 0, 0.0, rcond)
 
     def _check_iteration(self, backend: Backend) -> None:

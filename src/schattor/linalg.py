@@ -26,13 +26,23 @@ __all__ = [
 
 @overload
 def newton_schulz(
-    A: npt.ArrayLike, coefficients: str = ..., steps: int | None = ..., *, rtol: float | None = ..., return_info: Literal[False] = ...
+    A: npt.ArrayLike,
+    coefficients: str = ...,
+    steps: int | None = ...,
+    *,
+    rtol: float | None = ...,
+    return_info: Literal[False] = ...,
 ) -> FloatArray: ...
 
 
 @overload
 def newton_schulz(
-    A: npt.ArrayLike, coefficients: str = ..., steps: int | None = ..., *, rtol: float | None = ..., return_info: Literal[True]
+    A: npt.ArrayLike,
+    coefficients: str = ...,
+    steps: int | None = ...,
+    *,
+    rtol: float | None = ...,
+    return_info: Literal[True],
 ) -> tuple[FloatArray, OracleInfo]: ...
 
 

@@ -53,7 +53,9 @@ def test_reaches_the_residual(shape: tuple[int, int], dtype: type, condition: fl
     )
     X, info = adaptive(A, rtol)
     assert info.backend == "newton_schulz"
-    assert info.residual == pytest.approx(measured_residual(X), rel=1e-3, abs=10 * eps * math.sqrt(max(shape)))
+    assert info.residual == pytest.approx(
+        measured_residual(X), rel=1e-3, abs=10 * eps * math.sqrt(max(shape))
+    )
     assert np.linalg.norm(X.astype(np.float64), 2) <= 1 + checks.BALL_EXCESS[np.dtype(dtype)]
     assert info.approximate == (info.residual > rtol)
     assert 1 <= info.iterations <= 32

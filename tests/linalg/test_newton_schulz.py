@@ -171,7 +171,9 @@ def test_equals_the_literal_loop(kind: str, shape: tuple[int, int], name: str) -
 
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("shape", [(64, 80), (64, 300), (300, 70), (96, 96), (128, 512)], ids=str)
-@pytest.mark.parametrize("kind", ["gaussian", "moderate", "ill_conditioned", "integer_deficient", "orthogonal"])
+@pytest.mark.parametrize(
+    "kind", ["gaussian", "moderate", "ill_conditioned", "integer_deficient", "orthogonal"]
+)
 def test_large_blocks_equal_the_literal_loop(kind: str, shape: tuple[int, int], name: str) -> None:
     """Blocks of 64 and more rows iterate on Gram matrices if they are wide: the literal loop in float64 within bounds.
 

@@ -54,7 +54,9 @@ def test_agrees_with_scipy(shape: tuple[int, int], dtype: type, condition: float
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("kind", ["rank_one", "integer_deficient", "planted_deficient", "hopeless", "single_entry"])
+@pytest.mark.parametrize(
+    "kind", ["rank_one", "integer_deficient", "planted_deficient", "hopeless", "single_entry"]
+)
 @pytest.mark.parametrize("shape", [(6, 6), (24, 40), (60, 20)], ids=str)
 def test_rank_deficient_input_goes_to_the_svd(shape: tuple[int, int], kind: str, dtype: type) -> None:
     """Singular values below the cutoff count as zero: the SVD decides, and the fallback is counted."""
