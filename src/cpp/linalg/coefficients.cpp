@@ -147,13 +147,15 @@ MinimaxStep minimaxQuintic(double lower, double upper) {
     std::array<double, 4> x = {l, (3 * l + 1) / 4, (l + 3) / 4, 1.0};
     MinimaxStep step = interpolate(x);
     for (int sweep = 0; sweep < 30; ++sweep) {
+        const std::array<double, 4> before = x;
         const auto [a, b, c] = step.triple;
         const double root = std::sqrt(9 * b * b - 20 * a * c);
         x[1] = std::sqrt((-3 * b - root) / (10 * c));
         x[2] = std::sqrt((-3 * b + root) / (10 * c));
-        const double before = step.error;
         step = interpolate(x);
-        if (std::abs(step.error - before) <= 1e-14) break;
+        // The deviation hardly changes near the optimum, and is close to one for small l: watch the points.
+        const double moved = std::abs(x[1] - before[1]) + std::abs(x[2] - before[2]);
+        if (moved <= 1e-12) break;
     }
     return {rescaled(step.triple, upper), step.error};
 }
