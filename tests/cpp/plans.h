@@ -8,6 +8,7 @@
 #include "estimator/ema.h"
 #include "estimator/heavy_ball.h"
 #include "estimator/no_momentum.h"
+#include "geometry/ky_fan.h"
 #include "geometry/lp.h"
 #include "geometry/schatten.h"
 #include "plan/plan.h"
@@ -62,6 +63,8 @@ inline const std::vector<Named<Geometry>>& geometries() {
             result.push_back({"Newton-Schulz " + std::string(set.name),
                               std::make_shared<Schatten>(infinity, Schatten::Route::newtonSchulz,
                                                          makeIteration(set.name, 0), -1.0)});
+        result.push_back({"KyFan by svd", std::make_shared<KyFan>(2, KyFan::Route::svd, 0.0, 0)});
+        result.push_back({"KyFan by subspace", std::make_shared<KyFan>(2, KyFan::Route::subspace, 0.0, 0)});
         return result;
     }();
     return all;

@@ -327,7 +327,8 @@ TEST("large blocks allocate nothing outside of the BLAS, on one BLAS thread and 
             Problem<T> problem(deterministic);
             const std::size_t group = problem.group(3.0, Rule::ball);
             for (const Shape s : {Shape{200, 220}, Shape{260, 192}, Shape{5, 5}})
-                for (const auto& name : {"Schatten p = 4", "Newton-Schulz polar_express"}) {
+                for (const auto& name :
+                     {"Schatten p = 4", "Newton-Schulz polar_express", "KyFan by subspace"}) {
                     const auto found = std::find_if(plans::geometries().begin(), plans::geometries().end(),
                                                     [&](const auto& g) { return g.name == name; });
                     REQUIRE(found != plans::geometries().end());

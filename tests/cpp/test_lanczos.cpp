@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "base/blas_threads.h"
 #include "base/rng.h"
 #include "geometry/ky_fan.h"
 #include "linalg/enclosure.h"
@@ -191,6 +192,7 @@ TEST("vectors set apart lower what can be proven, and wrong ones do not") {
 }
 
 TEST("the declared scratch suffices") {
+    const schattor::SingleThreadedBlas single;  // small matrices
     support::forBothDtypes([]<class T>(T) {
         const auto dtype = schattor::dtypeOf<T>;
         for (const Shape s : {Shape{2, 2}, Shape{5, 40}, Shape{60, 30}, Shape{90, 90}})

@@ -25,7 +25,7 @@ std::size_t bytes(Index count) { return Arena::bytesFor<double>(static_cast<std:
 // Sizes of the iteration for k vectors of a matrix with the smaller side n.
 struct Sizes {
     Sizes(Index n, Index k)
-        : block(k == 1 ? 1 : std::min(n, std::clamp<Index>(k + 2, 4, 16))),
+        : block(k == 1 ? 1 : std::min(n, std::clamp<Index>(k + 2, 4, 8))),
           width(block + 2),
           aside(std::min(n, k + 8)),
           kept(std::min(n, k + std::max<Index>(k / 2, 8))),
