@@ -23,7 +23,8 @@ EXPONENTS = (1.0, 1.2, 4 / 3, 1.5, 1.9, 2.1, 2.5, 3.0, 4.0, 8.0, 64.0, np.inf)
 TOLERANCES = (None, 1e-2, 1e-3, 1e-5)
 DTYPES = (np.float32, np.float64)
 SMALL = ((2, 2), (3, 5), (7, 4), (16, 16), (33, 33))
-LARGE = ((64, 64), (65, 130), (130, 65), (128, 784), (200, 200), (96, 97), (31, 200))
+LARGE = ((64, 64), (65, 130), (130, 65), (96, 97), (31, 200), (128, 784), (200, 200))
+LARGEST = LARGE[-2:]
 
 
 def eps_of(dtype: type) -> float:
@@ -74,13 +75,15 @@ def problem(kind: str, shape: tuple[int, int], dtype: type) -> Problem | None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_promises(kind: str, shape: tuple[int, int], dtype: type) -> None:
     """Accuracy, ball, duality, dual norm and the count of fallbacks, for a seeded choice of the product."""
+    # Nothing is lost by fewer of the largest: their references are costly, above all in extended precision.
+    if shape in LARGEST and KINDS.index(kind) % (3 if dtype == np.float32 else 7):
+        return
     case = problem(kind, shape, dtype)
     if case is None:
         return
-    product = list(itertools.product(EXPONENTS, BACKENDS, TOLERANCES))
     rng = np.random.default_rng([*shape, *kind.encode(), np.dtype(dtype).itemsize])
-    count = 48 if shape in SMALL else 12 if max(shape) < 130 else 6
-    chosen = [product[i] for i in rng.permutation(len(product))[:count]]
+    exponents = rng.permutation(EXPONENTS)[: 6 if shape in SMALL else 3]
+    chosen = [(float(p), backend, rng.choice(TOLERANCES)) for p in exponents for backend in BACKENDS]
     found = [text for p, backend, rtol in chosen for text in case.violations(p, backend, rtol)]
     assert not found, "\n".join(found)
 
