@@ -159,7 +159,7 @@ def test_other_byte_order(function: Oracle, kind: str) -> None:
 
 @ORACLES
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("backend", ["auto", "svd", "newton_schulz"])
+@pytest.mark.parametrize("backend", ["auto", "svd", "gram", "band", "newton_schulz", "qdwh"])
 def test_input_is_never_modified(oracle: Oracle, dtype: type, backend: str) -> None:
     """The answer lives in fresh memory."""
     G = matrices.make("gaussian", 6, 4, dtype)
@@ -195,7 +195,7 @@ def test_non_finite_input(
             function(G, p)
 
 
-@pytest.mark.parametrize("backend", ["svd", "newton_schulz"])
+@pytest.mark.parametrize("backend", ["svd", "gram", "band", "newton_schulz", "qdwh"])
 def test_non_finite_input_named_backends(backend: str) -> None:
     """The check stands before every backend."""
     G = np.full((40, 30), np.inf)
@@ -228,12 +228,27 @@ def test_exponent_types(function: Oracle) -> None:
 
 
 @ORACLES
-@pytest.mark.parametrize("rtol", [1e-3, 0.0, 1])
-def test_numeric_rtol_is_not_available(oracle: Oracle, rtol: float) -> None:
-    """Only the strict default exists now."""
-    with pytest.raises(ValueError, match="rtol"):
+@pytest.mark.parametrize("rtol", [0.0, 1, 1.0, 2.0, -1e-3, np.nan, np.inf])
+def test_rtol_outside_its_range(oracle: Oracle, rtol: float) -> None:
+    """A requested accuracy lies strictly between 0 and 1."""
+    for backend in ("auto", "svd", "gram", "band"):
+        with pytest.raises(ValueError, match="rtol"):
+            oracle(ARRAY, 3, rtol=rtol, backend=backend)
+
+
+@ORACLES
+@pytest.mark.parametrize("rtol", ["1e-3", [1e-3], 1e-3 + 0j])
+def test_rtol_of_another_type(oracle: Oracle, rtol: object) -> None:
+    """A requested accuracy is a real number."""
+    with pytest.raises(TypeError, match="rtol"):
         oracle(ARRAY, 3, rtol=rtol)
+
+
+@ORACLES
+def test_rtol_none_is_the_default(oracle: Oracle) -> None:
+    """None is strict, which is what holds without the keyword; numbers and NumPy scalars are accepted."""
     np.testing.assert_array_equal(oracle(ARRAY, 3, rtol=None), oracle(ARRAY, 3))
+    np.testing.assert_array_equal(oracle(ARRAY, 3, rtol=np.float64(1e-3)), oracle(ARRAY, 3, rtol=1e-3))
 
 
 @ORACLES
@@ -245,7 +260,7 @@ def test_bad_rcond(oracle: Oracle, rcond: float) -> None:
 
 
 @ORACLES
-@pytest.mark.parametrize("backend", ["gram", "SVD", "", "lapack"])
+@pytest.mark.parametrize("backend", ["Gram", "SVD", "", "lapack"])
 def test_unknown_backend(oracle: Oracle, backend: str) -> None:
     """A backend that does not exist raises and is named."""
     with pytest.raises(ValueError, match=r"backend|available"):
