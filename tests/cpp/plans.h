@@ -119,7 +119,7 @@ inline std::size_t combinations() { return estimators().size() * updates().size(
 template <class T>
 class Problem {
 public:
-    explicit Problem(bool deterministic = true) : plan(deterministic) {}
+    explicit Problem(bool deterministic = true, int threads = 1) : plan(deterministic, threads) {}
 
     std::size_t group(std::optional<double> outer, Rule rule, Value lr = 0.1) {
         Group g;
