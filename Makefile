@@ -35,7 +35,25 @@ CXX_FILES = $(shell find src/cpp tests/cpp $(wildcard benchmarks/cpp) -name '*.c
 CMAKE_BUILD = $(BIN)/cmake -G Ninja -S . -DCMAKE_MAKE_PROGRAM="$(abspath $(BIN))/ninja" \
 	-DPython_EXECUTABLE="$(abspath $(PY))" -DSCHATTOR_PYTHON=OFF -DSCHATTOR_WERROR=ON
 
+# The sanitizers' builds keep the assertions of Eigen. Only our own code is instrumented: neither OpenBLAS nor Python.
+SANITIZER_BUILD = $(CMAKE_BUILD) -DSCHATTOR_BUILD_TESTS=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	-DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g"
+CTEST = $(BIN)/ctest --output-on-failure --no-tests=error
+ASAN_SETTINGS := ASAN_OPTIONS=detect_stack_use_after_return=1:check_initialization_order=1:strict_init_order=1 \
+	UBSAN_OPTIONS=print_stacktrace=1
+TSAN_SETTINGS := TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+# ThreadSanitizer of GCC 12 stops where the kernel places memory too much at random.
+TSAN_LAUNCHER = $(shell setarch "$$(uname -m)" -R true 2>/dev/null && echo setarch "$$(uname -m)" -R)
+TSAN_TESTS := test_pool test_blas_threads
+# valgrind takes 30 to 100 times as long, so few files only; but it sees OpenBLAS as well, the optimised clones of
+# the kernels, and reads of memory that nobody has written. It computes long double in 64 bits: tests whose
+# references need more (mixed norms, kernels, SVDs) fail there, and test_allocation replaces malloc itself.
+VALGRIND_TESTS := test_arena test_scaled test_blas_threads test_newton_schulz test_plan
+VALGRIND = valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+	--show-leak-kinds=definite
+
 .PHONY: help demo test cpptest packaging verify bench lint format types tidy docs wheel install clean
+.PHONY: sanitize asan tsan valgrind
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 20
@@ -73,7 +91,10 @@ demo: $(STAMPS)/package $(STAMPS)/extra-demo  ## train on handwritten digits, co
 test: $(STAMPS)/package $(STAMPS)/extra-demo $(STAMPS)/extra-test  ## run the tests
 	$(PY) -m pytest $(TEST_ARGS)
 
-verify: $(STAMPS)/package $(STAMPS)/extra-demo $(STAMPS)/extra-test  ## run the slow tests
+verify: $(STAMPS)/package $(STAMPS)/extra-demo $(STAMPS)/extra-test sanitize  ## run the slow tests and the sanitizers
+	@if command -v valgrind >/dev/null; then $(MAKE) valgrind; \
+	else rm -rf build/valgrind; echo "valgrind is not installed: left out"; fi
+	$(PY) tests/cpp/record.py tests/results/sanitizers.json build/asan build/tsan build/valgrind
 	$(PY) -m pytest -m verify --record tests/results/verify.json $(TEST_ARGS)
 
 packaging: $(STAMPS)/package $(STAMPS)/extra-test  ## test the wheel, the source archive, the editable install
@@ -83,6 +104,26 @@ cpptest: $(STAMPS)/build  ## run the C++ tests, warnings as errors
 	$(CMAKE_BUILD) -B build/cpptest -DSCHATTOR_BUILD_TESTS=ON
 	$(BIN)/cmake --build build/cpptest
 	$(BIN)/ctest --test-dir build/cpptest --output-on-failure --no-tests=error
+
+sanitize: asan tsan  ## run the C++ tests under all sanitizers
+
+asan: $(STAMPS)/build  ## run the C++ tests under the address and undefined-behaviour sanitizers
+	$(SANITIZER_BUILD) -B build/asan -DSCHATTOR_SANITIZE="address;undefined;float-cast-overflow"
+	$(BIN)/cmake --build build/asan
+	$(ASAN_SETTINGS) $(CTEST) --test-dir build/asan --output-junit junit.xml
+
+tsan: $(STAMPS)/build  ## run the tests of pool and threads under the thread sanitizer
+	$(SANITIZER_BUILD) -B build/tsan -DSCHATTOR_SANITIZE=thread
+	$(BIN)/cmake --build build/tsan --target $(TSAN_TESTS)
+	$(TSAN_SETTINGS) $(TSAN_LAUNCHER) $(CTEST) --test-dir build/tsan --output-junit junit.xml \
+	  -R '^($(subst $() ,|,$(TSAN_TESTS)))$$'
+
+valgrind: $(STAMPS)/build  ## run short C++ tests under valgrind (which must be installed)
+	@command -v valgrind >/dev/null || { echo "valgrind is not installed (on Debian: the package valgrind)" >&2; exit 1; }
+	$(CMAKE_BUILD) -B build/valgrind -DSCHATTOR_BUILD_TESTS=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo
+	$(BIN)/cmake --build build/valgrind --target $(VALGRIND_TESTS)
+	for test in $(VALGRIND_TESTS); do echo "$$test"; $(VALGRIND) build/valgrind/tests/cpp/$$test; done \
+	  2>&1 | tee build/valgrind/tests.log
 
 bench: $(STAMPS)/package $(STAMPS)/extra-bench  ## run the benchmarks (about 25 minutes; BENCH_ARGS=--quick: two)
 	$(CMAKE_BUILD) -B build/bench -DSCHATTOR_BUILD_BENCHMARKS=ON
@@ -105,8 +146,8 @@ types: $(STAMPS)/extra-demo $(STAMPS)/extra-dev  ## check the types
 	$(PY) -m mypy
 
 tidy: $(STAMPS)/extra-dev  ## look for likely mistakes in the C++ sources
-	$(CMAKE_BUILD) -B build/tidy -DSCHATTOR_BUILD_TESTS=ON -DCMAKE_CXX_CLANG_TIDY="$(abspath $(BIN))/clang-tidy"
-	$(BIN)/cmake --build build/tidy
+	$(CMAKE_BUILD) -B build/tidy -DSCHATTOR_BUILD_TESTS=ON
+	$(PY) $(BIN)/run-clang-tidy.py -quiet -p build/tidy -clang-tidy-binary "$(abspath $(BIN))/clang-tidy"
 
 docs: $(STAMPS)/package $(STAMPS)/extra-demo $(STAMPS)/extra-docs  ## build the documentation, warnings as errors
 	$(PY) -m sphinx -W --keep-going -b html docs build/docs/html

@@ -30,6 +30,7 @@ if(SCHATTOR_SANITIZE)
   string(REPLACE ";" "," _sanitizers "${SCHATTOR_SANITIZE}")
   set(_sanitize_flags "-fsanitize=${_sanitizers}" -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_compile_options(schattor_compiler INTERFACE ${_sanitize_flags} -g)
+  target_compile_definitions(schattor_compiler INTERFACE _GLIBCXX_ASSERTIONS) # checks the indices of containers
   target_link_options(schattor_compiler INTERFACE ${_sanitize_flags})
 endif()
 

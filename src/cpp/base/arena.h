@@ -5,10 +5,13 @@
 #include <new>
 #include <stdexcept>
 
+#include "base/poison.h"
+
 namespace schattor {
 
 /// A bump allocator over one aligned buffer that is sized before the first step, so that steps
-/// allocate nothing. Space is handed out by take() and given back by ArenaFrame, in stack order.
+/// allocate nothing. Space is handed out by take() and given back by ArenaFrame, in stack order. Under
+/// AddressSanitizer, bytes that are not taken, and the padding between arrays, must not be touched.
 class Arena {
 public:
     static constexpr std::size_t alignment = 64;
@@ -27,6 +30,7 @@ public:
         if (used_ != 0) throw std::logic_error("arena grown while in use");
         buffer_.reset(static_cast<std::byte*>(::operator new(bytes, std::align_val_t{alignment})));
         capacity_ = bytes;
+        forbid(buffer_.get(), bytes);
     }
 
     template <class T>
@@ -36,6 +40,7 @@ public:
             throw std::logic_error("arena too small: a part under-declared its scratch");
         T* result = reinterpret_cast<T*>(buffer_.get() + used_);
         used_ += bytes;
+        allow(buffer_.get() + used_ - bytes, count * sizeof(T));
         return result;
     }
 
@@ -47,6 +52,10 @@ private:
     struct Free {
         void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{alignment}); }
     };
+    void giveBack(std::size_t mark) {
+        forbid(buffer_.get() + mark, used_ - mark);
+        used_ = mark;
+    }
     std::unique_ptr<std::byte, Free> buffer_;
     std::size_t capacity_ = 0;
     std::size_t used_ = 0;
@@ -56,7 +65,7 @@ private:
 class ArenaFrame {
 public:
     explicit ArenaFrame(Arena& arena) : arena_(arena), mark_(arena.used_) {}
-    ~ArenaFrame() { arena_.used_ = mark_; }
+    ~ArenaFrame() { arena_.giveBack(mark_); }
     ArenaFrame(const ArenaFrame&) = delete;
     ArenaFrame& operator=(const ArenaFrame&) = delete;
 
