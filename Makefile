@@ -44,7 +44,7 @@ ASAN_SETTINGS := ASAN_OPTIONS=detect_stack_use_after_return=1:check_initializati
 TSAN_SETTINGS := TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 # ThreadSanitizer of GCC 12 stops where the kernel places memory too much at random.
 TSAN_LAUNCHER = $(shell setarch "$$(uname -m)" -R true 2>/dev/null && echo setarch "$$(uname -m)" -R)
-TSAN_TESTS := test_pool test_blas_threads
+TSAN_TESTS := test_pool test_blas_threads test_routes
 # valgrind takes 30 to 100 times as long, so few files only; but it sees OpenBLAS as well, the optimised clones of
 # the kernels, and reads of memory that nobody has written. It computes long double in 64 bits: tests whose
 # references need more (mixed norms, kernels, SVDs) fail there, and test_allocation replaces malloc itself.
@@ -105,7 +105,7 @@ cpptest: $(STAMPS)/build  ## run the C++ tests, warnings as errors
 	$(BIN)/cmake --build build/cpptest
 	$(BIN)/ctest --test-dir build/cpptest --output-on-failure --no-tests=error
 
-sanitize: asan tsan  ## run the C++ tests under all sanitizers
+sanitize: asan tsan  ## run the C++ tests under the sanitizers
 
 asan: $(STAMPS)/build  ## run the C++ tests under the address and undefined-behaviour sanitizers
 	$(SANITIZER_BUILD) -B build/asan -DSCHATTOR_SANITIZE="address;undefined;float-cast-overflow"

@@ -98,6 +98,11 @@ OUT_OF_LINE void* operator new(std::size_t size, std::align_val_t alignment) {
     if (void* p = std::aligned_alloc(a, (size + a - 1) / a * a)) return p;
     throw std::bad_alloc();
 }
+// std::stable_sort asks for its buffer this way; the sanitizer's own would not match the delete below.
+OUT_OF_LINE void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    note(nullptr);
+    return std::malloc(size > 0 ? size : 1);
+}
 OUT_OF_LINE void operator delete(void* p) noexcept { std::free(p); }
 OUT_OF_LINE void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 OUT_OF_LINE void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
