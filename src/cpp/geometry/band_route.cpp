@@ -71,17 +71,18 @@ double errorOfSquaring(const Sizes& z, const Exponents& e) {
 double errorOfFit(const Sizes& z, double fit) { return fit * std::sqrt(z.k) / z.direction; }
 
 // Where the rational function has to be right. For q < 2 the eigenvalues below the cutoff are dropped; false
-// when they are too many to find one by one.
-bool findInterval(BandFunction& function, const Exponents& e, double cutoff, double& low) {
-    static constexpr double tries[] = {1e-2, 1e-4, 1e-6, 1e-8};
+// when they are too many to find one by one, or when rounding errors hide which ones they are. For q > 2 the
+// small ones matter as little as sqrt(x) x^((q - 2) / 2) says.
+bool findInterval(BandFunction& function, const Exponents& e, double cutoff, double tolerance, double& low) {
+    static constexpr double tries[] = {1e-2, 1e-4, 1e-6, 1e-8}, hidden = 1e-15;
     if (e.q > 2.0) {
-        low = 1e-8;
+        low = std::clamp(std::pow(0.1 * tolerance, 2.0 / e.power), hidden, 1e-6);
         return true;
     }
-    const double smallest = std::max(cutoff * cutoff * function.largest(), 1e-15);
+    const double zero = cutoff * cutoff * function.largest(), smallest = std::max(zero, hidden);
     const Index below = function.countBelow(smallest);
     low = smallest;
-    if (below > 0) return function.drop(below);
+    if (below > 0) return zero >= hidden && function.drop(below, smallest);
     for (const double x : tries)
         if (x > smallest && function.countBelow(x) == 0) {
             low = x;
@@ -92,7 +93,7 @@ bool findInterval(BandFunction& function, const Exponents& e, double cutoff, dou
 
 }  // namespace
 
-bool bandServes(const Exponents& e) { return e.q <= 4.0 && e.q != 2.0; }
+bool bandServes(const Exponents& e) { return e.q <= 4.0 + 1e-9 && e.q != 2.0; }
 
 template <class T>
 bool ballByBand(const BallProblem<T>& problem, OracleResult& result) {
@@ -109,8 +110,8 @@ bool ballByBand(const BallProblem<T>& problem, OracleResult& result) {
     function.setBand([&](Index i, Index j) { return reduction.band(i, j); });
 
     Sizes sizes{static_cast<double>(k), std::sqrt(function.traceOfMatrix()), 0.0, 0.0, 0.0};
-    if (!findInterval(function, e, problem.cutoff, sizes.low)) return false;
     const double allowed = problem.rtol > 0.0 ? problem.rtol : problem.strictError();
+    if (!findInterval(function, e, problem.cutoff, allowed / 16.0, sizes.low)) return false;
     double norm = 0.0, fitted = 0.0;
     T* x = tall ? arena.take<T>(static_cast<std::size_t>(s.size())) : problem.d;
     // A second, finer fit serves spectra that decay so fast that the direction is small beside the fit's

@@ -63,13 +63,14 @@ const T* rounded(std::size_t n, const double* x, Arena& arena) {
     }
 }
 
-// The error of a singular direction through the Gram matrix is eps kappa^2, with kappa = sigma_1 / sigma_i.
-// Float input has lost more by its own rounding, within the cutoff.
+// The error of a singular direction through the Gram matrix is eps kappa^2, with kappa = sigma_1 / sigma_i,
+// and so is what the ball may be left by. Float input has lost more by its own rounding, within the cutoff.
 template <class T>
 bool accurate(const BallProblem<T>& problem, std::span<const double> sigma) {
     if (dtypeOf<T> == Dtype::float32) return true;
     const double kappa = sigma.front() / sigma.back();
-    const double allowed = problem.rtol > 0.0 ? problem.rtol : problem.strictError();
+    constexpr double ball = 2e-13;
+    const double allowed = std::min(problem.rtol > 0.0 ? problem.rtol : problem.strictError(), ball);
     return 4.0 * machineEpsilon(Dtype::float64) * kappa * kappa <= allowed;
 }
 

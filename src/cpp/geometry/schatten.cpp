@@ -114,6 +114,7 @@ OracleResult Schatten::exact(const OracleContext& c, Shape s, const T* g, T* d, 
         if (ballByBand(problem, result)) return result;
         ++result.fallbacks;
     }
+    if (route_ == Route::band && !bandServes(problem.e)) ++result.fallbacks;
     if (routes.gram) {
         if (ballByGram(problem, result)) return result;
         ++result.fallbacks;

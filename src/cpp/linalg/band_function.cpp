@@ -25,6 +25,7 @@ Sizes sizes(Index size, Index width) {
 // steps.
 constexpr Index oversampling = 4;
 constexpr double inverseShift = 1e-15;
+constexpr double inverseAccuracy = 1e-6;
 constexpr int mostInverseSteps = 30;
 constexpr int mostPowerSteps = 20;
 constexpr Index widest = 32;
@@ -214,16 +215,18 @@ void BandFunction::apply(Index columns, const double* z, double* out) const {
     }
 }
 
-bool BandFunction::drop(Index count) {
+bool BandFunction::drop(Index count, double bound) {
     const Index m = std::min(count + oversampling, size_);
-    if (count > mostDropped || count >= size_) return false;
+    if (count > mostDropped || m >= size_) return false;
     double *z = dropped_, *image = lanes_;
-    // Any start will do that is not orthogonal to what is sought; the same one each time keeps results equal.
-    for (Index i = 0; i < m * padded_; ++i)
-        z[i] = i % padded_ < size_ ? std::sin(1.0 + 1.7 * static_cast<double>(i)) : 0.0;
+    // Any start will do whose columns are independent and not orthogonal to what is sought; the same one each
+    // time keeps results equal.
+    for (Index i = 0; i < m * padded_; ++i) {
+        const auto x = static_cast<double>(i);
+        z[i] = i % padded_ < size_ ? std::sin(x * (1.0 + 0.7 * x)) : 0.0;
+    }
     band::kernels(width_).eliminate(blocks_, diagonal_, below_, inverseShift, ratios_, inverses_);
     SmallEigen small(m);
-    double previous = -1.0;
     for (int step = 0; step < mostInverseSteps; ++step) {
         solve(m, z);
         orthonormalise(m, padded_, z);
@@ -232,12 +235,19 @@ bool BandFunction::drop(Index count) {
         if (!small.solve()) return false;
         blas::gemm<double>('N', 'N', padded_, m, m, 1.0, z, padded_, small.matrix(), m, 0.0, image, padded_);
         std::copy(image, image + m * padded_, z);
-        const double largest = small.value(count - 1);
-        if (step > 0 && std::abs(largest - previous) <= 1e-3 * std::abs(largest) + inverseShift) {
-            droppedCount_ = count;
-            return true;
+        Index wanted = 0;
+        while (wanted < m && small.value(wanted) < bound) ++wanted;
+        if (wanted == 0 || wanted > mostDropped || wanted == m) continue;
+        apply(wanted, z, image);
+        double residual = 0.0;
+        for (Index j = 0; j < wanted; ++j) {
+            double* own = image + j * padded_;
+            kernels::combine(padded_, 1.0, own, -small.value(j), z + j * padded_, own);
+            residual = std::max(residual, std::sqrt(kernels::sumOfSquares(padded_, own)));
         }
-        previous = largest;
+        if (step == 0 || residual > inverseAccuracy * bound + 8.0 * inverseShift) continue;
+        droppedCount_ = wanted;
+        return true;
     }
     return false;
 }

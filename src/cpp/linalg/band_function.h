@@ -35,10 +35,10 @@ public:
     /// up to rounding errors: the elimination was then a Cholesky factorisation.
     Index countBelow(double x);
 
-    /// Finds the eigenvectors of the `count` smallest eigenvalues, by inverse iteration, for evaluate to
-    /// leave out: these eigenvalues count as zero. False when there are too many or they do not settle.
+    /// Finds the eigenvectors of the eigenvalues below `bound`, about `count` of them, by inverse iteration,
+    /// for evaluate to leave out: these count as zero. False when they are too many or do not settle.
     static constexpr Index mostDropped = 8;
-    bool drop(Index count);
+    bool drop(Index count, double bound);
 
     /// F = r(T) on the eigenvectors that are kept.
     void evaluate(const RationalPower& r, const Team* team);
@@ -51,8 +51,8 @@ public:
     double multiplyBand(double factor, T* out, Index ldOut, const Team* team);
 
 private:
-    double& entry(Index i,
-                  Index j) {  // of B, in the column block of j: the block above, then the diagonal one
+    // Entry of B, in the column block of j: the block above, then the diagonal one.
+    double& entry(Index i, Index j) {
         const Index J = j / width_;
         return stack_[(J * width_ + j % width_) * 2 * width_ + (i - (J - 1) * width_)];
     }

@@ -1,6 +1,7 @@
 #include "linalg/band_kernels.h"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "base/clones.h"
@@ -12,6 +13,8 @@
 namespace schattor::band {
 namespace {
 
+// Pivots below this are rounding errors of a T whose norm is near one.
+constexpr double smallestPivot = 1e-18;
 // Most poles that one call of column takes.
 constexpr Index mostPoles = 8;
 
@@ -69,7 +72,9 @@ template <Index b>
 SCHATTOR_INLINE Index invert(double* a) {
     Index negative = 0;
     for (Index p = 0; p < b; ++p) {
-        const double pivot = a[p * b + p], inverse = 1.0 / pivot;
+        double pivot = a[p * b + p];
+        if (!(std::abs(pivot) > smallestPivot)) pivot = -smallestPivot;
+        const double inverse = 1.0 / pivot;
         negative += pivot < 0.0;
         double column[b], row[b];
         for (Index r = 0; r < b; ++r) {

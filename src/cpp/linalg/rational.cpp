@@ -43,8 +43,10 @@ RationalPower fitWith(double power, double low, double first, double last, int c
         r.weight[s] = solution(j) * std::sqrt(r.pole[s]);
     }
     r.constant = solution(count);
+    // A positive power is small below the interval, where it still counts.
+    const double from = power < 0.0 ? low : low * 1e-8;
     for (int i = 0; i < checkPoints; ++i) {
-        const double x = logSpaced(low, 1.0, i, checkPoints);
+        const double x = logSpaced(from, 1.0, i, checkPoints);
         r.error = std::max(r.error, std::sqrt(x) * std::abs(r(x) - std::pow(x, power)));
     }
     return r;

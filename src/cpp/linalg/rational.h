@@ -8,7 +8,7 @@ namespace schattor {
 
 /// x^power on [low, 1] as a sum of partial fractions, constant + sum_j weight_j / (x + pole_j) with positive
 /// poles. What matters of a matrix function f in the oracle f(G G') G is sqrt(x) f(x): `error` is the largest
-/// |sqrt(x) (x^power - r(x))| found on a fine grid of [low, 1].
+/// |sqrt(x) (x^power - r(x))| found on a fine grid of [low, 1], or of (0, 1] for a positive power.
 struct RationalPower {
     static constexpr int mostPoles = 36;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "base/clones.h"
 #include "linalg/blas.h"
@@ -59,7 +60,11 @@ template <class T>
 SCHATTOR_INLINE T makeReflector(Index n, T* x, T* v) {
     const T tail = sumOfSquares(n - 1, x + 1);
     v[0] = T(1);
-    if (tail == T(0)) {
+    // Squares that lose digits by underflow would make a reflector that is not orthogonal; what they belong
+    // to is far below the rounding errors of the matrix, whose largest entry is near one.
+    if (tail < std::numeric_limits<T>::min() /
+                   (std::numeric_limits<T>::epsilon() * std::numeric_limits<T>::epsilon())) {
+        std::fill(x + 1, x + n, T(0));
         std::fill(v + 1, v + n, T(0));
         return T(0);
     }

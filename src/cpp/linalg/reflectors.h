@@ -21,8 +21,8 @@ struct Block {
     T* tau = nullptr;
 };
 
-/// QR factorisation of the panel p (rows x width) as LAPACK's geqrf leaves it, R in the upper triangle and
-/// the reflectors below it; also fills the block's V and T.
+/// QR factorisation of the panel p (rows x width), whose entries are at most about one, as LAPACK's geqrf
+/// leaves it, R in the upper triangle and the reflectors below it; also fills the block's V and T.
 template <class T>
 void factor(T* p, Index ldp, const Block<T>& block);
 
