@@ -94,7 +94,7 @@ TEST("an error reaches the caller, from the smallest item that failed, and the p
 }
 
 TEST("a run inside a task is done by the thread that asks") {
-    std::vector<int> inner(16 * 16);
+    std::vector<int> inner(256);
     Pool::run(most, 16, [&](int, Index i) {
         const auto self = std::this_thread::get_id();
         Pool::run(most, 16, [&](int worker, Index j) {
