@@ -135,7 +135,7 @@ class MixedNorm:
         Examples
         --------
         >>> print(st.MixedNorm.uniform({"W": np.eye(2)}, 4, outer=2).geometries)
-        {'W': Schatten(p=4, backend='auto', rcond=None)}
+        {'W': Schatten(p=4, backend='auto', rcond=None, rtol=None)}
         """
         chosen = geometry if isinstance(geometry, Geometry) else Schatten(geometry)
         return cls(dict.fromkeys(_names(params), chosen), weights, outer=outer)

@@ -8,7 +8,7 @@ from contract.cases import CASES, DTYPES, Blocks, Case, copied, draw, mapped, pr
 
 import schattor as st
 
-BACKENDS = {"svd", "newton_schulz", "frobenius", "entrywise", "none"}
+BACKENDS = {"svd", "gram", "band", "newton_schulz", "frobenius", "entrywise", "none"}
 
 
 def rms(x: np.ndarray) -> float:
@@ -30,7 +30,7 @@ def test_update_rms_is_that_of_the_displacement(case: Case, dtype: type) -> None
         for name, row in opt.report.items():
             assert row.update_rms == pytest.approx(rms(D[name]), rel=tolerance), name
             assert row.backend in BACKENDS
-            assert row.fallbacks == 0
+            assert row.fallbacks in (0, 1)  # the band route may hand on to the Gram route
             assert 0 <= row.residual < 1
             assert row.step_size >= 0
             assert np.isfinite(row.dual_norm) and row.dual_norm > 0

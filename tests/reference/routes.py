@@ -119,6 +119,10 @@ class Problem:
         if not self.promised(p):
             return found
         allowed = self.strict(p) if rtol is None else rtol
+        if info.backend == "svd" and rtol is None:
+            # This is gesdd itself: its error on other presentations of the matrix is a sample, not a bound.
+            first_order = checks.direction_tolerance(self.sigma, max(self.G.shape), p, self.eps)
+            allowed = max(allowed, first_order or 0.0)
         error = checks.relative_error(D, self.direction(p))
         if not error <= allowed:
             found.append(f"{case} error {error:.1e} > {allowed:.1e}")
