@@ -8,7 +8,7 @@
 namespace schattor {
 namespace {
 
-// Measured on one core of an AMD EPYC (Zen 3) by calibrate(); only their ratios matter.
+// From timings on one core of an AMD EPYC (Zen 3); only their ratios matter.
 constexpr CostModel compiled = {{
     {8e3, 75.0, 2.00, 0.55},
     {5e3, 50.0, 1.10, 0.30},
