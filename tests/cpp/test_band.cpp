@@ -261,7 +261,7 @@ TEST("dropped eigenvalues count as zero, up to the number that drop takes") {
         Band band(plantedBand(size, width, sigma, 3), width);
         const std::string label = std::to_string(count) + " dropped";
         CHECK_EQ(band.function.countBelow(1e-8), count);
-        CHECK_FOR(label, band.function.drop(count));
+        CHECK_FOR(label, band.function.drop(count, 1e-8));
         const RationalPower r = schattor::fitPower(-0.5, 1e-3, 1e-8);
         band.function.evaluate(r, nullptr);
         // X through an orthogonal factor has no part in the dropped directions, and the others are untouched.
@@ -276,15 +276,15 @@ TEST("drop takes eigenvalues that are exactly zero, and refuses more than mostDr
     std::vector<double> sigma(static_cast<std::size_t>(size), 1.0);
     std::fill(sigma.end() - 4, sigma.end(), 0.0);
     Band band(plantedBand(size, width, sigma, 9), width);
-    CHECK(band.function.drop(4));
-    CHECK(!band.function.drop(BandFunction::mostDropped + 1));
+    CHECK(band.function.drop(4, 1e-8));
+    CHECK(!band.function.drop(BandFunction::mostDropped + 1, 1e-8));
     Band small(randomBand(3, 4, 1), 4);
-    CHECK(!small.function.drop(3));
+    CHECK(!small.function.drop(3, 2.0));
 }
 
 TEST("a new band forgets what was dropped") {
     Band band(randomBand(12, 4, 2), 4);
-    CHECK(band.function.drop(2));
+    CHECK(band.function.drop(2, 0.5 * (band.lambda(1) + band.lambda(2))));
     band.function.setBand([&](Index i, Index j) { return band.b(i, j); });
     const RationalPower r = schattor::fitPower(0.5, 1e-4, 1e-6);
     band.function.evaluate(r, nullptr);
