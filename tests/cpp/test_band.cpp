@@ -292,23 +292,28 @@ TEST("a new band forgets what was dropped") {
 }
 
 // The error is claimed for a grid of 1501 points; between them a smooth function of bounded degree is hardly
-// larger.
+// larger. For a positive power the claim reaches below the interval, where only the interval's choice can
+// make it small: a fit that is right on the interval may miss what was wanted there.
 TEST("the error that a fit claims is the error on a finer grid") {
     for (const double power : {-0.5, -0.45, -0.25, -0.05, 0.05, 0.25, 0.5, 0.9, 1.0})
         for (const double low : {1e-1, 1e-3, 1e-6, 1e-8, 1e-12, 1e-15})
             for (const double wanted : {1e-3, 1e-6, 1e-9}) {
                 const RationalPower r = schattor::fitPower(power, low, wanted);
-                double found = 0.0;
+                double found = 0.0, below = 0.0;
                 const int points = 20011;
+                const double from = power < 0.0 ? low : 1e-7 * low;
                 for (int i = 0; i < points; ++i) {
-                    const double x = low * std::pow(1.0 / low, static_cast<double>(i) / (points - 1));
-                    found = std::max(found, std::sqrt(x) * std::abs(r(x) - std::pow(x, power)));
+                    const double x = from * std::pow(1.0 / from, static_cast<double>(i) / (points - 1));
+                    const double error = std::sqrt(x) * std::abs(r(x) - std::pow(x, power));
+                    found = std::max(found, error);
+                    if (x < low) below = std::max(below, error);
                 }
                 const std::string label = "power " + check::show(power) + ", low " + check::show(low) +
                                           ": claimed " + check::show(r.error) + ", found " +
                                           check::show(found);
                 CHECK_FOR(label, found <= 1.25 * r.error + 1e-14);
-                CHECK_FOR(label, r.error <= wanted || r.count == RationalPower::mostPoles);
+                CHECK_FOR(label,
+                          r.error <= wanted || r.count == RationalPower::mostPoles || below > 0.8 * wanted);
                 for (int j = 0; j < r.count; ++j) CHECK_FOR(label, r.pole[static_cast<std::size_t>(j)] > 0.0);
             }
 }
