@@ -83,6 +83,7 @@ ROUTES: tuple[tuple[str, Route, bool], ...] = (
     ("auto, rtol=1e-3", ours("auto", RTOL), False),
     *((backend, ours(backend), backend in POLAR_BACKENDS) for backend in BACKENDS),
     ("band, rtol=1e-3", ours("band", RTOL), False),
+    ("chebyshev, rtol=1e-3", ours("chebyshev", RTOL), False),
     ("newton_schulz, rtol=1e-3", ours("newton_schulz", RTOL), True),
 )
 

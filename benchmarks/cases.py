@@ -12,7 +12,7 @@ from .harness import Settings, Side
 from .matrices import Shape, exponent_name, gaussian
 
 RTOL = 1e-3
-BACKENDS = ("svd", "gram", "band", "newton_schulz", "qdwh")
+BACKENDS = ("svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh")
 POLAR_BACKENDS = ("newton_schulz", "qdwh")
 
 
@@ -109,6 +109,8 @@ ORACLE_SIDES: tuple[tuple[str, str, dict[str, Any], bool], ...] = (
     ("schattor", "gram", {"backend": "gram"}, False),
     ("schattor", "band", {"backend": "band"}, False),
     ("schattor", "band, rtol=1e-3", {"backend": "band", "rtol": RTOL}, False),
+    ("schattor", "chebyshev", {"backend": "chebyshev"}, False),
+    ("schattor", "chebyshev, rtol=1e-3", {"backend": "chebyshev", "rtol": RTOL}, False),
     ("schattor", "newton_schulz", {"backend": "newton_schulz"}, True),
     ("schattor", "newton_schulz, rtol=1e-3", {"backend": "newton_schulz", "rtol": RTOL}, True),
     ("schattor", "qdwh", {"backend": "qdwh"}, True),

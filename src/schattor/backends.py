@@ -111,9 +111,9 @@ class NewtonSchulz:
 
 
 Backend: TypeAlias = str | NewtonSchulz
-"""``"auto"``, ``"svd"``, ``"gram"``, ``"band"``, ``"newton_schulz"``, ``"qdwh"`` or a `NewtonSchulz`."""
+"""``"auto"``, ``"svd"``, ``"gram"``, ``"band"``, ``"chebyshev"``, ``"newton_schulz"``, ``"qdwh"`` or a `NewtonSchulz`."""
 
-_NAMES = ("auto", "svd", "gram", "band", "qdwh")
+_NAMES = ("auto", "svd", "gram", "band", "chebyshev", "qdwh")
 
 
 def check_backend(backend: Backend) -> Backend:

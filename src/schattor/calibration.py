@@ -17,19 +17,11 @@ from .oracles import batched_ball_oracle
 
 Cost: TypeAlias = tuple[float, float, float, float]
 
-_SHAPES = (
-    (4, 4),
-    (8, 8),
-    (16, 16),
-    (32, 32),
-    (64, 64),
-    (128, 128),
-    (256, 256),
-    (16, 64),
-    (32, 128),
-    (64, 256),
-    (128, 512),
-)
+Shapes: TypeAlias = tuple[tuple[int, int], ...]
+
+_SQUARE: Shapes = tuple((k, k) for k in (4, 8, 16, 32, 64, 128, 256))
+_WIDE: Shapes = ((16, 64), (32, 128), (64, 256), (128, 512))
+_OTHERWISE: Shapes = ((32, 256), (64, 128), (128, 256), (128, 1024), (256, 512))
 _SECONDS_PER_CASE = 0.06
 
 
@@ -41,13 +33,15 @@ class CostModel:
 
     Attributes
     ----------
-    svd, gram, band, newton_schulz : tuple of four floats
-        `newton_schulz` is the adaptive iteration at ``rtol=1e-3``.
+    svd, gram, band, chebyshev, newton_schulz : tuple of four floats
+        The first three strict; `chebyshev` and `newton_schulz`, the adaptive iteration, at ``rtol=1e-3`` and for
+        matrices at least twice as long as wide.
     """
 
     svd: Cost
     gram: Cost
     band: Cost
+    chebyshev: Cost
     newton_schulz: Cost
 
     @classmethod
@@ -82,27 +76,28 @@ def calibrate(*, rng: int | np.random.Generator | None = 0) -> CostModel:
     >>> model.apply()  # what calibrate does with the model that it measured
     """
     generator = np.random.default_rng(rng)
-    matrices = [generator.standard_normal((1, *shape)).astype(np.float32) for shape in _SHAPES]
-    sides: dict[str, tuple[float, Backend]] = {
-        "svd": (4.0, "svd"),
-        "gram": (4.0, "gram"),
-        "band": (4.0, "band"),
-        "newton_schulz": (math.inf, NewtonSchulz("adaptive", rtol=1e-3)),
+    sides: dict[str, tuple[float, Backend, float | None, Shapes]] = {
+        "svd": (4.0, "svd", None, _SQUARE + _WIDE),
+        "gram": (4.0, "gram", None, _SQUARE + _WIDE),
+        "band": (4.0, "band", None, _SQUARE + _WIDE),
+        "chebyshev": (4.0, "chebyshev", 1e-3, _WIDE + _OTHERWISE),
+        "newton_schulz": (math.inf, NewtonSchulz("adaptive", rtol=1e-3), None, _WIDE + _OTHERWISE),
     }
     costs: dict[str, Cost] = {}
-    for name, (p, backend) in sides.items():
-        costs[name] = fit_cost([_least_time(G, p, backend) for G in matrices], _SHAPES)
+    for name, (p, backend, rtol, shapes) in sides.items():
+        matrices = [generator.standard_normal((1, *shape)).astype(np.float32) for shape in shapes]
+        costs[name] = fit_cost([_least_time(G, p, backend, rtol) for G in matrices], shapes)
     model = CostModel(**costs)
     model.apply()
     return model
 
 
-def _least_time(G: npt.NDArray[np.float32], p: float, backend: Backend) -> float:
+def _least_time(G: npt.NDArray[np.float32], p: float, backend: Backend, rtol: float | None) -> float:
     """Return the least time of a call in nanoseconds."""
     least, end = math.inf, time.perf_counter() + _SECONDS_PER_CASE
     for _ in range(10_000):
         begin = time.perf_counter()
-        batched_ball_oracle(G, p, backend=backend, n_threads=1)
+        batched_ball_oracle(G, p, backend=backend, rtol=rtol, n_threads=1)
         now = time.perf_counter()
         least = min(least, now - begin)
         if now > end:
@@ -110,7 +105,7 @@ def _least_time(G: npt.NDArray[np.float32], p: float, backend: Backend) -> float
     return 1e9 * least
 
 
-def fit_cost(times: list[float], shapes: tuple[tuple[int, int], ...]) -> Cost:
+def fit_cost(times: list[float], shapes: Shapes) -> Cost:
     """Return the non-negative cost whose relative errors have the least sum of squares.
 
     Parameters

@@ -154,7 +154,7 @@ class Schatten(Geometry):
     ----------
     p : float or callable
         In [1, inf]; a callable of the global step inside an optimizer.
-    backend : {"auto", "svd", "gram", "band", "newton_schulz", "qdwh"} or NewtonSchulz
+    backend : {"auto", "svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"} or NewtonSchulz
         How the oracle is computed; see `ball_oracle`.
     rcond : float, optional
         For p > 2, singular values up to ``rcond * sigma_1`` count as zero. Default ``max(m, n) * eps``.
@@ -226,7 +226,7 @@ def Spectral(backend: Backend = "auto", rtol: float | None = None) -> Schatten:
 
     Parameters
     ----------
-    backend : {"auto", "svd", "gram", "band", "newton_schulz", "qdwh"} or NewtonSchulz
+    backend : {"auto", "svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"} or NewtonSchulz
     rtol : float, optional
         Accuracy of the oracle; see `ball_oracle`. Default: strict.
 

@@ -117,7 +117,7 @@ def polar_factor(A: npt.ArrayLike, backend: Backend = "auto") -> FloatArray:
     ----------
     A : array_like, shape (m, n)
         float32 and float64 are kept; integers become float64.
-    backend : {"auto", "svd", "gram", "band", "newton_schulz", "qdwh"} or NewtonSchulz
+    backend : {"auto", "svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"} or NewtonSchulz
 
     Returns
     -------

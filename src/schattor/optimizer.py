@@ -65,7 +65,7 @@ class Optimizer:
         Maps the global step (from 0) to a factor on every recipe's lr.
     views : mapping of str to View, optional
         How blocks of more than two dimensions are seen as matrices.
-    backend : {"auto", "svd", "gram", "band", "newton_schulz", "qdwh"} or NewtonSchulz
+    backend : {"auto", "svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"} or NewtonSchulz
         Oracle of the Schatten geometries; see `ball_oracle`. ``"auto"`` leaves the choice to the recipe.
     rtol : float, optional
         Accuracy of the oracles of the Schatten geometries; see `ball_oracle`. Default: strict, or the recipe's.

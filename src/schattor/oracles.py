@@ -96,11 +96,13 @@ def ball_oracle(
         float32 and float64 are kept; integers become float64. A vector counts as n x 1.
     p : float
         In [1, inf].
-    backend : {"auto", "svd", "gram", "band", "newton_schulz", "qdwh"} or NewtonSchulz
+    backend : {"auto", "svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"} or NewtonSchulz
         ``"auto"`` takes the closed form where there is one, else the cheapest backend that is accurate enough.
-        ``"band"`` reduces to a band matrix and applies a rational function to it (p >= 4/3); ``"gram"`` decomposes the
-        Gram matrix of the smaller side in float64; ``"svd"`` is LAPACK's in float64. A backend that cannot promise the
-        accuracy for this matrix falls back to the SVD, and counts that. Newton-Schulz and QDWH go with p = inf.
+        ``"band"`` reduces to a band matrix and applies a rational function to it (p >= 4/3); ``"chebyshev"`` applies a
+        polynomial to the Gram matrix of the smaller side (p >= 8/7, well-conditioned matrices at least twice as long as
+        wide); ``"gram"`` decomposes that matrix in float64; ``"svd"`` is LAPACK's in float64. A backend that cannot
+        promise the accuracy for this matrix falls back to the SVD, and counts that. Newton-Schulz and QDWH go with
+        p = inf.
     rtol : float, optional
         Bound of the relative error of D in the Frobenius norm. Default: strict, which is at most twice the error of
         LAPACK's SVD in the dtype of `G`, or ``4 * eps * sqrt(min(m, n))``.

@@ -8,7 +8,7 @@ from contract.cases import CASES, DTYPES, Blocks, Case, copied, draw, mapped, pr
 
 import schattor as st
 
-BACKENDS = {"svd", "gram", "band", "newton_schulz", "frobenius", "entrywise", "none"}
+BACKENDS = {"svd", "gram", "band", "chebyshev", "newton_schulz", "frobenius", "entrywise", "none"}
 
 
 def rms(x: np.ndarray) -> float:

@@ -23,7 +23,8 @@ std::vector<Case> cases() {
         for (const double rtol : {0.0, 1e-3})
             for (const auto& [name, route] :
                  {std::pair{"automatic", Route::automatic}, std::pair{"gram", Route::gram},
-                  std::pair{"band", Route::band}, std::pair{"svd", Route::svd}})
+                  std::pair{"band", Route::band}, std::pair{"chebyshev", Route::chebyshev},
+                  std::pair{"svd", Route::svd}})
                 result.push_back({name, p, route, std::nullopt, rtol});
     for (const double rtol : {0.0, 1e-3})
         result.push_back({"qdwh", infinity, Route::qdwh, std::nullopt, rtol});

@@ -159,7 +159,7 @@ def test_other_byte_order(function: Oracle, kind: str) -> None:
 
 @ORACLES
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("backend", ["auto", "svd", "gram", "band", "newton_schulz", "qdwh"])
+@pytest.mark.parametrize("backend", ["auto", "svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"])
 def test_input_is_never_modified(oracle: Oracle, dtype: type, backend: str) -> None:
     """The answer lives in fresh memory."""
     G = matrices.make("gaussian", 6, 4, dtype)
@@ -195,7 +195,7 @@ def test_non_finite_input(
             function(G, p)
 
 
-@pytest.mark.parametrize("backend", ["svd", "gram", "band", "newton_schulz", "qdwh"])
+@pytest.mark.parametrize("backend", ["svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"])
 def test_non_finite_input_named_backends(backend: str) -> None:
     """The check stands before every backend."""
     G = np.full((40, 30), np.inf)
@@ -231,7 +231,7 @@ def test_exponent_types(function: Oracle) -> None:
 @pytest.mark.parametrize("rtol", [0.0, 1, 1.0, 2.0, -1e-3, np.nan, np.inf])
 def test_rtol_outside_its_range(oracle: Oracle, rtol: float) -> None:
     """A requested accuracy lies strictly between 0 and 1."""
-    for backend in ("auto", "svd", "gram", "band"):
+    for backend in ("auto", "svd", "gram", "band", "chebyshev"):
         with pytest.raises(ValueError, match="rtol"):
             oracle(ARRAY, 3, rtol=rtol, backend=backend)
 

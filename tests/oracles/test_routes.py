@@ -18,7 +18,7 @@ from reference.routes import Problem
 
 import schattor as st
 
-BACKENDS = ("band", "gram", "svd", "auto")
+BACKENDS = ("band", "chebyshev", "gram", "svd", "auto")
 EXPONENTS = (1.0, 1.2, 4 / 3, 1.5, 1.9, 2.1, 2.5, 3.0, 4.0, 8.0, 64.0, np.inf)
 TOLERANCES = (None, 1e-2, 1e-3, 1e-5)
 DTYPES = (np.float32, np.float64)
@@ -50,9 +50,21 @@ KINDS = (
 )
 
 
+def product() -> list[tuple[str, tuple[int, int], type]]:
+    """Kinds, shapes and dtypes; of the largest shapes fewer kinds, since their references are costly."""
+    cases = []
+    for kind, shape, dtype in itertools.product(KINDS, (*SMALL, *LARGE), DTYPES):
+        if kind.endswith(" tiny") and int(kind[0]) >= min(shape):
+            continue
+        if shape in LARGEST and KINDS.index(kind) % (3 if dtype == np.float32 else 7):
+            continue
+        cases.append((kind, shape, dtype))
+    return cases
+
+
 @lru_cache(maxsize=4)
-def problem(kind: str, shape: tuple[int, int], dtype: type) -> Problem | None:
-    """The matrix of this kind, or None where there is none of this size."""
+def problem(kind: str, shape: tuple[int, int], dtype: type) -> Problem:
+    """The matrix of this kind."""
     m, n = shape
     rng = np.random.default_rng([m, n, np.dtype(dtype).itemsize, *kind.encode()])
     planted = spectra(min(shape), max(shape) * eps_of(dtype))
@@ -62,25 +74,16 @@ def problem(kind: str, shape: tuple[int, int], dtype: type) -> Problem | None:
         G = matrices.make(kind, m, n, dtype)
     elif kind == "identity":
         G = np.eye(m, n, dtype=dtype)
-    elif kind.startswith("zero"):
+    else:
         G = matrices.gaussian(m, n, dtype, rng)
         G[(m // 2,) if kind == "zero row" else (slice(None), n // 2)] = 0
-    else:
-        return None
     return Problem(G)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", (*SMALL, *LARGE), ids=str)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "shape", "dtype"), product(), ids=str)
 def test_promises(kind: str, shape: tuple[int, int], dtype: type) -> None:
     """Accuracy, ball, duality, dual norm and the count of fallbacks, for a seeded choice of the product."""
-    # Nothing is lost by fewer of the largest: their references are costly, above all in extended precision.
-    if shape in LARGEST and KINDS.index(kind) % (3 if dtype == np.float32 else 7):
-        return
     case = problem(kind, shape, dtype)
-    if case is None:
-        return
     rng = np.random.default_rng([*shape, *kind.encode(), np.dtype(dtype).itemsize])
     exponents = rng.permutation(EXPONENTS)[: 6 if shape in SMALL else 3]
     chosen = [(float(p), backend, rng.choice(TOLERANCES)) for p in exponents for backend in BACKENDS]
@@ -224,16 +227,47 @@ def test_mixed_norm_with_rtol(outer: float, dtype: type) -> None:
     assert exact.norm(found) <= 1 + 2 * checks.BALL_EXCESS[np.dtype(dtype)]
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rtol", TOLERANCES)
+def test_chebyshev_over_condition_numbers(rtol: float | None, dtype: type) -> None:
+    """The polynomial keeps its promises wherever it serves, and serves where the matrix is well conditioned."""
+    served = []
+    for condition in (1.0, 1.5, 3.0, 6.0, 12.0, 13.5, 40.0):
+        sigma = matrices.geometric_spectrum(40, condition)
+        for shape in ((40, 81), (170, 40)):
+            case = Problem(matrices.planted(*shape, sigma, dtype, np.random.default_rng(3)))
+            for p in (8 / 7, 1.5, 2.5, 4.0, np.inf):
+                assert not case.violations(p, "chebyshev", rtol)
+                info = st.ball_oracle(case.G, p, backend="chebyshev", rtol=rtol, return_info=True)[1]
+                served.append((condition, info.backend == "chebyshev"))
+    strict64 = rtol is None and dtype == np.float64
+    assert strict64 or all(found for condition, found in served if condition <= 3)
+    assert not any(found for condition, found in served if condition > 15), "squared, beyond 200"
+
+
+@pytest.mark.parametrize("rtol", [None, 1e-3])
+def test_chebyshev_leaves_large_cutoffs_to_others(rtol: float | None) -> None:
+    """Where `rcond` makes singular values of a well-conditioned matrix count as zero, there is no polynomial."""
+    sigma = matrices.geometric_spectrum(24, 3.0)
+    case = Problem(matrices.planted(24, 60, sigma, np.float32, np.random.default_rng(5)), rcond=0.5)
+    assert not case.violations(4.0, "chebyshev", rtol)
+    assert st.ball_oracle(case.G, 4, backend="chebyshev", rcond=0.5, rtol=rtol, return_info=True)[1].fallbacks
+
+
 def test_backends_are_reported() -> None:
     """A route that serves the matrix is named; one that declines is counted and the SVD is named."""
     G = matrices.make("gaussian", 40, 64, np.float32)
     for backend in ("band", "gram", "svd"):
         _, info = st.ball_oracle(G, 3, backend=backend, return_info=True)
         assert (info.backend, info.fallbacks) == (backend, 0)
+    wide = matrices.make("gaussian", 40, 160, np.float32)
+    for rtol in (None, 1e-3):
+        _, info = st.ball_oracle(wide, 3, backend="chebyshev", rtol=rtol, return_info=True)
+        assert (info.backend, info.fallbacks) == ("chebyshev", 0)
     graded = matrices.planted(
         40, 64, matrices.geometric_spectrum(40, 1e9), np.float64, np.random.default_rng(0)
     )
-    for backend in ("band", "gram"):
+    for backend in ("band", "gram", "chebyshev"):
         _, info = st.ball_oracle(graded, np.inf, backend=backend, return_info=True)
         assert info.backend == "svd" and info.fallbacks == 1, backend
 

@@ -18,7 +18,9 @@ Factors = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def presentations(G: np.ndarray) -> list[np.ndarray]:
     """Equal presentations of a matrix: the error of one LAPACK call is a matter of luck."""
-    return [G, G.T, G[::-1], G[:, ::-1], G[::-1, ::-1].T]
+    rng = np.random.default_rng(0)
+    shuffled = [G[rng.permutation(G.shape[0])][:, rng.permutation(G.shape[1])] for _ in range(5)]
+    return [G, G.T, G[::-1], G[:, ::-1], G[::-1, ::-1].T, *shuffled]
 
 
 @dataclass
@@ -90,7 +92,7 @@ class Problem:
                 bound = checks.direction_tolerance(self.sigma, max(self.G.shape), p, self.eps)
                 self._strict[p] = max(floor, bound or 0.0)
             else:
-                self._strict[p] = max(floor, 2 * max(self._lapack_error(p, i) for i in range(5)))
+                self._strict[p] = max(floor, 2 * max(self._lapack_error(p, i) for i in range(10)))
         return self._strict[p]
 
     def _lapack_error(self, p: float, presentation: int) -> float:
@@ -113,14 +115,15 @@ class Problem:
             found.append(f"{case} leaves the ball by {excess:.1e}")
         if info.approximate or D.dtype != self.G.dtype or D.shape != self.G.shape:
             found.append(f"{case} wrong kind of result")
-        served = backend in ("svd", "gram") or (backend == "band" and p != 2 and p > 4 / 3)
+        served = backend in ("svd", "gram", "chebyshev") or (backend == "band" and p != 2 and p > 4 / 3)
         if served and info.backend != backend and info.fallbacks == 0:
             found.append(f"{case} fallback not counted")
         if not self.promised(p):
             return found
         allowed = self.strict(p) if rtol is None else rtol
-        if info.backend == "svd" and rtol is None:
-            # This is gesdd itself: its error on other presentations of the matrix is a sample, not a bound.
+        if info.backend == "svd":
+            # This is gesdd itself, and nothing is more accurate; its error on other presentations of the matrix is a
+            # sample, not a bound.
             first_order = checks.direction_tolerance(self.sigma, max(self.G.shape), p, self.eps)
             allowed = max(allowed, first_order or 0.0)
         error = checks.relative_error(D, self.direction(p))

@@ -18,6 +18,8 @@ inline const char* backendName(Backend backend) {
             return "gram";
         case Backend::band:
             return "band";
+        case Backend::chebyshev:
+            return "chebyshev";
         case Backend::newtonSchulz:
             return "newton_schulz";
         case Backend::qdwh:

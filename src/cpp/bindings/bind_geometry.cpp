@@ -17,6 +17,7 @@ Schatten::Route routeOf(const std::string& name) {
     if (name == "svd") return Schatten::Route::svd;
     if (name == "gram") return Schatten::Route::gram;
     if (name == "band") return Schatten::Route::band;
+    if (name == "chebyshev") return Schatten::Route::chebyshev;
     if (name == "qdwh") return Schatten::Route::qdwh;
     return name == "newton_schulz" ? Schatten::Route::newtonSchulz : Schatten::Route::automatic;
 }

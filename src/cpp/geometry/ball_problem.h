@@ -46,6 +46,16 @@ std::size_t gramBallScratch(Shape, Dtype);
 template <class T>
 bool ballByBand(const BallProblem<T>&, OracleResult&);
 std::size_t bandBallScratch(Shape, Dtype);
+/// A polynomial of the Gram matrix of the smaller side, for well-conditioned wide and tall matrices. False
+/// when it cannot promise the accuracy.
+template <class T>
+bool ballByChebyshev(const BallProblem<T>&, OracleResult&);
+std::size_t chebyshevBallScratch(Shape, Dtype, double rtol);
+/// Whether a matrix of this shape may be well conditioned: it is at least twice as long as wide.
+bool chebyshevShape(Shape);
+/// Whether there is such a polynomial: for the shape, and 8/7 <= p, not 2.
+bool chebyshevServes(Shape, const Exponents&);
+
 /// Whether the band route has a rational function for this exponent: 4/3 <= p, and not 2.
 bool bandServes(const Exponents&);
 

@@ -51,6 +51,7 @@ void transposeInto(Shape s, const T* x, T* d) {  // x has s.rows rows, column-ma
 struct Sizes {
     double k, matrix, inverse, direction;  // ||X||_F, tr F, ||F X||_F
     double low;                            // no eigenvalue that counts lies below
+    double near;                           // number of eigenvalues that are not far above it
 };
 
 // ||dD||_F / ||D||_F for an error E of X is at most phi ||E||_F, phi the largest divided difference of
@@ -66,6 +67,20 @@ double errorOfSquaring(const Sizes& z, const Exponents& e) {
     if (e.q >= 2.0) return 0.0;
     const double eps = machineEpsilon(Dtype::float64);
     return 2.0 * eps / std::sqrt(z.k) * z.inverse / std::sqrt(z.low) / z.direction;
+}
+
+// It changes single values of sigma^(q-1), relatively, by up to this, the more the more small ones there are
+// (measured), and the ball may be left by as much.
+double excessOfSquaring(const Sizes& z, const Exponents& e) {
+    if (e.q >= 2.0) return 0.0;
+    return 4.0 * z.near * (2.0 - e.q) * machineEpsilon(Dtype::float64) / z.low;
+}
+
+// For q > 2 eigenvalues may lie far below the first pole t. The elimination then mixes large and small ones
+// by up to 16 eps / t (measured), with the weight t^((q - 2) / 2).
+double errorOfElimination(const Sizes& z, const Exponents& e, double pole) {
+    if (e.q < 2.0) return 0.0;
+    return 16.0 * machineEpsilon(Dtype::float64) * std::pow(pole, 0.5 * e.q - 2.0) / z.direction;
 }
 
 double errorOfFit(const Sizes& z, double fit) { return fit * std::sqrt(z.k) / z.direction; }
@@ -109,27 +124,30 @@ bool ballByBand(const BallProblem<T>& problem, OracleResult& result) {
     reduction.reduce(problem.team);
     function.setBand([&](Index i, Index j) { return reduction.band(i, j); });
 
-    Sizes sizes{static_cast<double>(k), std::sqrt(function.traceOfMatrix()), 0.0, 0.0, 0.0};
+    Sizes sizes{static_cast<double>(k), std::sqrt(function.traceOfMatrix()), 0.0, 0.0, 0.0, 0.0};
     const double allowed = problem.rtol > 0.0 ? problem.rtol : problem.strictError();
     if (!findInterval(function, e, problem.cutoff, allowed / 16.0, sizes.low)) return false;
-    double norm = 0.0, fitted = 0.0;
+    if (e.q < 2.0) sizes.near = std::max(1.0, static_cast<double>(function.countBelow(16.0 * sizes.low)));
+    double norm = 0.0, fitted = 0.0, pole = 1.0;
     T* x = tall ? arena.take<T>(static_cast<std::size_t>(s.size())) : problem.d;
     // A second, finer fit serves spectra that decay so fast that the direction is small beside the fit's
     // error.
     for (double tolerance = std::min(allowed / 16.0, 1e-4), attempt = 0;; tolerance /= 30.0, ++attempt) {
         const RationalPower rational = problem.fits->get(0.5 * (e.q - 2.0), sizes.low, tolerance);
         function.evaluate(rational, problem.team);
+        pole = rational.pole[0];
         norm = std::pow(function.trace(), 1.0 / e.q);
         sizes.inverse = function.traceOfFunction();
-        // Within the ball: what the fit may add to the norm is taken off.
-        const double excess = rational.error * std::pow(sizes.k, 1.0 / e.p) / std::pow(norm, e.power);
+        // Within the ball: what the errors may add to the norm is taken off.
+        const double excess = rational.error * std::pow(sizes.k, 1.0 / e.p) / std::pow(norm, e.power) +
+                              excessOfSquaring(sizes, e);
         fitted = -1.0 / (std::pow(norm, e.power) * (1.0 + excess));
         const double root = std::sqrt(function.scale());
         sizes.direction = std::sqrt(function.multiplyBand(fitted / root, x, wide, problem.team)) / root;
         if (errorOfFit(sizes, rational.error) + excess <= 0.5 * allowed) break;
         if (attempt >= 1) return false;
     }
-    double error = margin * errorOfSquaring(sizes, e);
+    double error = margin * (errorOfSquaring(sizes, e) + errorOfElimination(sizes, e, pole));
     // The error of the reduction is the one that LAPACK's SVD in this dtype has.
     if (problem.rtol > 0.0 || dtypeOf<T> == Dtype::float64)
         error += margin * errorOfReduction(sizes, e, machineEpsilon(dtypeOf<T>));

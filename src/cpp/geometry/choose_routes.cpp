@@ -1,5 +1,6 @@
 #include "geometry/choose_routes.h"
 
+#include <algorithm>
 #include <limits>
 #include <mutex>
 
@@ -13,6 +14,7 @@ constexpr CostModel compiled = {{
     {8e3, 75.0, 2.00, 0.55},
     {5e3, 50.0, 1.10, 0.30},
     {5e3, 40.0, 0.27, 0.10},
+    {30e3, 10.0, 0.15, 0.04},
     {12e3, 6.0, 0.45, 0.06},
 }};
 
@@ -53,14 +55,20 @@ Routes chooseRoutes(Shape shape, Dtype dtype, const Exponents& e, double rtol) {
     if (dtype == Dtype::float64 && rtol == 0.0)
         // Squaring in double loses half of the digits: only for matrices as well conditioned as very wide
         // ones are.
-        return {false, false, shape.larger() >= 4 * shape.smaller() && shape.smaller() >= 8 && gram < svd};
+        return {.gram = shape.larger() >= 4 * shape.smaller() && shape.smaller() >= 8 && gram < svd};
     Routes routes;
     routes.gram = dtype == Dtype::float32 && gram < svd;
     const double band = bandServes(e) ? cost(CostedRoute::band) : std::numeric_limits<double>::infinity();
     routes.band = band < svd && (!routes.gram || band < gram);
     const double polar = cost(CostedRoute::polar);
-    routes.polar = e.q == 1.0 && rtol >= polarAccuracy && shape.larger() >= 2 * shape.smaller() &&
-                   polar < svd && polar < gram && polar < band;
+    const double others = std::min({svd, gram, band});
+    routes.polar =
+        e.q == 1.0 && rtol >= polarAccuracy && shape.larger() >= 2 * shape.smaller() && polar < others;
+    // In double it takes about twice as long.
+    const double chebyshev =
+        cost(CostedRoute::chebyshev) * (dtype == Dtype::float32 && rtol > 0.0 ? 1.0 : 2.0);
+    routes.chebyshev = chebyshevServes(shape, e) && chebyshev < others &&
+                       (rtol > 0.0 || shape.larger() >= 4 * shape.smaller());
     return routes;
 }
 

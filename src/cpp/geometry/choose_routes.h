@@ -7,9 +7,10 @@
 
 namespace schattor {
 
-/// The routes to try before the SVD, in this order: the adaptive polar iteration, the band matrix, the Gram
-/// matrix.
+/// The routes to try before the SVD, in this order: a polynomial of the Gram matrix, the adaptive polar
+/// iteration, the band matrix, eigenvectors of the Gram matrix.
 struct Routes {
+    bool chebyshev = false;
     bool polar = false;
     bool band = false;
     bool gram = false;
@@ -25,8 +26,8 @@ struct RouteCost {
     double at(Shape) const;
 };
 
-enum class CostedRoute { svd, gram, band, polar };
-inline constexpr std::size_t costedRoutes = 4;
+enum class CostedRoute { svd, gram, band, chebyshev, polar };
+inline constexpr std::size_t costedRoutes = 5;
 using CostModel = std::array<RouteCost, costedRoutes>;
 
 /// The costs in use: those compiled in, which were measured, or those of this machine (setCostModel). Like

@@ -9,7 +9,7 @@
 
 namespace schattor {
 
-enum class Backend { none, frobenius, entrywise, svd, gram, band, newtonSchulz, qdwh, subspace };
+enum class Backend { none, frobenius, entrywise, svd, gram, band, chebyshev, newtonSchulz, qdwh, subspace };
 
 /// What an oracle returns beside the array d that it writes. The ball direction is ballScale * d
 /// and the regularization step regularizedScale * d: whoever applies the step multiplies by the

@@ -64,13 +64,19 @@ const T* rounded(std::size_t n, const double* x, Arena& arena) {
 }
 
 // The error of a singular direction through the Gram matrix is eps kappa^2, with kappa = sigma_1 / sigma_i,
-// and so is what the ball may be left by. Float input has lost more by its own rounding, within the cutoff.
+// and so is what the ball may be left by. Float input has lost more accuracy by its own rounding, so only the ball
+// counts there, and the singular values that do; for q >= 2 the small ones weigh nothing.
 template <class T>
 bool accurate(const BallProblem<T>& problem, std::span<const double> sigma) {
-    if (dtypeOf<T> == Dtype::float32) return true;
-    const double kappa = sigma.front() / sigma.back();
-    constexpr double ball = 2e-13;
-    const double allowed = std::min(problem.rtol > 0.0 ? problem.rtol : problem.strictError(), ball);
+    double kappa = sigma.front() / sigma.back(), allowed = 5e-6;
+    if (dtypeOf<T> == Dtype::float32) {
+        if (problem.e.q >= 2.0) return true;
+        for (const double x : sigma)
+            if (x > problem.cutoff * sigma.front()) kappa = sigma.front() / x;
+    } else {
+        constexpr double ball = 2e-13;
+        allowed = std::min(problem.rtol > 0.0 ? problem.rtol : problem.strictError(), ball);
+    }
     return 4.0 * machineEpsilon(Dtype::float64) * kappa * kappa <= allowed;
 }
 

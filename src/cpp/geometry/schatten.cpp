@@ -50,6 +50,8 @@ std::size_t Schatten::scratch(Shape shape, Dtype dtype) const {
         return std::max(bytes, single ? qdwhScratch<float>(shape) : qdwhScratch<double>(shape));
     if (route_ != Route::svd)
         bytes = std::max({bytes, gramBallScratch(shape, dtype), bandBallScratch(shape, dtype)});
+    if (chebyshevShape(shape) && (route_ == Route::chebyshev || route_ == Route::automatic))
+        bytes = std::max(bytes, chebyshevBallScratch(shape, dtype, rtol_));
     if (route_ == Route::automatic && rtol_ > 0.0)
         bytes = std::max(bytes,
                          single ? adaptivePolarScratch<float>(shape) : adaptivePolarScratch<double>(shape));
@@ -83,6 +85,14 @@ OracleResult iterated(const Orthogonalized& x, Shape s, T* d) {
     return result;
 }
 
+Routes only(Schatten::Route route) {
+    Routes routes;
+    routes.chebyshev = route == Schatten::Route::chebyshev;
+    routes.band = route == Schatten::Route::band;
+    routes.gram = route == Schatten::Route::gram;
+    return routes;
+}
+
 }  // namespace
 
 // Each route that is tried falls back to the next one; the SVD always succeeds.
@@ -95,10 +105,13 @@ OracleResult Schatten::exact(const OracleContext& c, Shape s, const T* g, T* d, 
     problem.arena = c.arena;
     if (s.smaller() >= Team::worthwhile) problem.team = c.team;
     problem.fits = &fits_;
-    const Routes routes = route_ == Route::automatic
-                              ? chooseRoutes(s, dtypeOf<T>, problem.e, rtol_)
-                              : Routes{false, route_ == Route::band, route_ == Route::gram};
+    const Routes routes =
+        route_ == Route::automatic ? chooseRoutes(s, dtypeOf<T>, problem.e, rtol_) : only(route_);
     OracleResult result;
+    if (routes.chebyshev) {
+        if (chebyshevServes(s, problem.e) && ballByChebyshev(problem, result)) return result;
+        ++result.fallbacks;
+    }
     if (routes.polar) {
         const ArenaFrame frame(*c.arena);
         const Orthogonalized x = adaptivePolar(s, g, 0.5 * rtol_, mostPolarSteps, d, *c.arena);

@@ -12,7 +12,7 @@ namespace schattor {
 /// each falling back to the next more robust one; for p = inf a Newton-Schulz iteration or QDWH.
 class Schatten final : public Geometry {
 public:
-    enum class Route { automatic, svd, gram, band, newtonSchulz, qdwh };
+    enum class Route { automatic, svd, gram, band, chebyshev, newtonSchulz, qdwh };
 
     /// `rcond` < 0 stands for max(m, n) eps, `rtol` = 0 for strict. `iteration` goes with
     /// Route::newtonSchulz.

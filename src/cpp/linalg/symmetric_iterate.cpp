@@ -44,7 +44,7 @@ void SymmetricIterate<T>::completeGram() {
 template <class T>
 const T* SymmetricIterate<T>::square() {
     completeGram();
-    if (!squared_) symmetric::product(k_, T(1), gram_, gram_, polynomial_);
+    if (!squared_) symmetric::product(k_, T(1), gram_, gram_, T(0), polynomial_);
     squared_ = true;
     return polynomial_;
 }
@@ -67,7 +67,7 @@ void SymmetricIterate<T>::step(const Triple& triple, bool deferred) {
     if (!deferred) {
         const T* factor = polynomial_;
         if (pending_) {
-            symmetric::product(k_, T(1), product_, polynomial_, gram_);
+            symmetric::product(k_, T(1), product_, polynomial_, T(0), gram_);
             symmetric::mirror(k_, gram_);
             factor = gram_;
         }
@@ -78,11 +78,11 @@ void SymmetricIterate<T>::step(const Triple& triple, bool deferred) {
         return;
     }
     completeGram();
-    symmetric::product(k_, T(1), gram_, polynomial_, next_);
+    symmetric::product(k_, T(1), gram_, polynomial_, T(0), next_);
     symmetric::mirror(k_, next_);
-    symmetric::product(k_, T(1), next_, polynomial_, gram_);
+    symmetric::product(k_, T(1), next_, polynomial_, T(0), gram_);
     if (pending_) {
-        symmetric::product(k_, T(1), product_, polynomial_, next_);
+        symmetric::product(k_, T(1), product_, polynomial_, T(0), next_);
         symmetric::mirror(k_, next_);
         std::copy(next_, next_ + k_ * k_, product_);
     } else {

@@ -69,11 +69,11 @@ void gram(Shape shape, const T* x, T* out) {
 }
 
 template <class T>
-void product(Index k, T alpha, const T* a, const T* b, T* out) {
+void product(Index k, T alpha, const T* a, const T* b, T beta, T* out) {
     if (k < halvedFrom)
-        blas::gemm<T>('N', 'N', k, k, k, alpha, a, k, b, k, T(0), out, k);
+        blas::gemm<T>('N', 'N', k, k, k, alpha, a, k, b, k, beta, out, k);
     else
-        blas::gemmt<T>('L', 'N', 'N', k, k, alpha, a, k, b, k, T(0), out, k);
+        blas::gemmt<T>('L', 'N', 'N', k, k, alpha, a, k, b, k, beta, out, k);
 }
 
 template <class T>
@@ -123,12 +123,12 @@ Distance distance(Index k, const T* a) {
     return result;
 }
 
-#define SCHATTOR_INSTANTIATE(T)                                   \
-    template void gram<T>(Shape, const T*, T*);                   \
-    template void product<T>(Index, T, const T*, const T*, T*);   \
-    template void mirror<T>(Index, T*);                           \
-    template void addPolynomial<T>(Index, T, T, T, const T*, T*); \
-    template void apply<T>(Shape, const T*, const T*, T*);        \
+#define SCHATTOR_INSTANTIATE(T)                                    \
+    template void gram<T>(Shape, const T*, T*);                    \
+    template void product<T>(Index, T, const T*, const T*, T, T*); \
+    template void mirror<T>(Index, T*);                            \
+    template void addPolynomial<T>(Index, T, T, T, const T*, T*);  \
+    template void apply<T>(Shape, const T*, const T*, T*);         \
     template Distance distance<T>(Index, const T*);
 SCHATTOR_INSTANTIATE(float)
 SCHATTOR_INSTANTIATE(double)

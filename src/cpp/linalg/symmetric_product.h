@@ -13,9 +13,10 @@ inline constexpr Index halvedFrom = 48;
 template <class T>
 void gram(Shape shape, const T* x, T* out);
 
-/// Lower triangle of alpha A B for symmetric A and B that commute, as polynomials of one matrix do.
+/// Lower triangle of out = alpha A B + beta out for symmetric A and B that commute, as polynomials of one
+/// matrix do.
 template <class T>
-void product(Index k, T alpha, const T* a, const T* b, T* out);
+void product(Index k, T alpha, const T* a, const T* b, T beta, T* out);
 
 /// Copies the lower triangle to the upper one.
 template <class T>
