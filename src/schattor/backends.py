@@ -111,7 +111,7 @@ class NewtonSchulz:
 
 
 Backend: TypeAlias = str | NewtonSchulz
-"""``"auto"``, ``"svd"``, ``"gram"``, ``"band"``, ``"chebyshev"``, ``"newton_schulz"``, ``"qdwh"`` or a `NewtonSchulz`."""
+"""A name (`ball_oracle` lists them) or a `NewtonSchulz`."""
 
 _NAMES = ("auto", "svd", "gram", "band", "chebyshev", "qdwh")
 

@@ -64,8 +64,8 @@ const T* rounded(std::size_t n, const double* x, Arena& arena) {
 }
 
 // The error of a singular direction through the Gram matrix is eps kappa^2, with kappa = sigma_1 / sigma_i,
-// and so is what the ball may be left by. Float input has lost more accuracy by its own rounding, so only the ball
-// counts there, and the singular values that do; for q >= 2 the small ones weigh nothing.
+// and so is what the ball may be left by. Float input has lost more accuracy by its own rounding, so only the
+// ball counts there, and the singular values that do; for q >= 2 the small ones weigh nothing.
 template <class T>
 bool accurate(const BallProblem<T>& problem, std::span<const double> sigma) {
     double kappa = sigma.front() / sigma.back(), allowed = 5e-6;
