@@ -4,22 +4,49 @@ from . import _runtime, estimators, linalg, parts, plotting, recipes, views
 from ._version import __version__
 from .calibration import CostModel, calibrate
 from .config import show_config
-from .geometries import Lp, Schatten, Sign, Spectral
+from .geometries import ColumnNorm, Lp, RowNorm, Schatten, Sign, Spectral
 from .info import OracleInfo
 from .ky_fan import KyFan
 from .mixed_norm import MixedNorm
 from .optimizer import Optimizer
-from .optimizers import SGD, AdamW, Muon, NormalizedSGD, PolarGrad, Schattor, SignSGD, Signum
+from .optimizers import (
+    SGD,
+    AdaBelief,
+    Adadelta,
+    Adagrad,
+    Adam,
+    AdamW,
+    AMSGrad,
+    Lion,
+    Muon,
+    NormalizedSGD,
+    PolarGrad,
+    RAdam,
+    RMSprop,
+    Schattor,
+    ScheduleFreeAdamW,
+    ScheduleFreeSGD,
+    Scion,
+    SignSGD,
+    Signum,
+)
 from .oracles import ball_oracle, batched_ball_oracle, regularization_oracle, schatten_norm
 from .recipe import Recipe
 from .report import BlockReport, Report
 
 __all__ = [
     "SGD",
+    "AMSGrad",
+    "AdaBelief",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
     "AdamW",
     "BlockReport",
+    "ColumnNorm",
     "CostModel",
     "KyFan",
+    "Lion",
     "Lp",
     "MixedNorm",
     "Muon",
@@ -27,10 +54,16 @@ __all__ = [
     "Optimizer",
     "OracleInfo",
     "PolarGrad",
+    "RAdam",
+    "RMSprop",
     "Recipe",
     "Report",
+    "RowNorm",
     "Schatten",
     "Schattor",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
+    "Scion",
     "Sign",
     "SignSGD",
     "Signum",

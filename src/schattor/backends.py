@@ -116,10 +116,14 @@ Backend: TypeAlias = str | NewtonSchulz
 _NAMES = ("auto", "svd", "gram", "band", "chebyshev", "qdwh")
 
 
-def check_backend(backend: Backend) -> Backend:
-    """Return `backend` with ``"newton_schulz"`` spelt out, or raise naming what is available."""
+def check_backend(backend: Backend, rtol: float | None = None) -> Backend:
+    """Return `backend` with ``"newton_schulz"`` spelt out, or raise naming what is available.
+
+    With a requested accuracy the name stands for the adaptive scheme: ``||I - X X'||_F <= rtol sqrt(k)`` bounds twice
+    the error of X.
+    """
     if backend == "newton_schulz":
-        return NewtonSchulz()
+        return NewtonSchulz() if rtol is None else NewtonSchulz("adaptive", rtol=rtol)
     if isinstance(backend, NewtonSchulz) or backend in _NAMES:
         return backend
     raise ValueError(

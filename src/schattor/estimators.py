@@ -12,11 +12,11 @@ from . import _core
 from ._arrays import FLOATS, FloatArray, prepare
 from .values import FRACTION, MOMENTUM, Schedulable, Schedules, show
 
-__all__ = ["EMA", "Estimator", "HeavyBall", "NoMomentum", "RunningEstimator", "minibatch_mean"]
+__all__ = ["EMA", "DoubleEMA", "Estimator", "HeavyBall", "NoMomentum", "RunningEstimator", "minibatch_mean"]
 
 
 class Estimator(ABC):
-    """A rule that turns a sequence of gradients into estimates. See `EMA`, `HeavyBall`, `NoMomentum`."""
+    """A rule that turns a sequence of gradients into estimates. See `EMA`, `DoubleEMA`, `HeavyBall`, `NoMomentum`."""
 
     @abstractmethod
     def lower(self, schedules: Schedules) -> _core.Estimator:
@@ -142,6 +142,51 @@ class EMA(Estimator):
 
     def __str__(self) -> str:
         return f"EMA({show(self.momentum)}, {self.init}{', nesterov' if self.nesterov else ''})"
+
+
+@dataclass(frozen=True)
+class DoubleEMA(Estimator):
+    r"""Two averages of the gradient over one buffer, the estimate of Lion.
+
+    .. math:: \hat G_t = \beta_1 M_{t-1} + (1-\beta_1) G_t, \qquad M_t = \beta_2 M_{t-1} + (1-\beta_2) G_t, \qquad
+       M_0 = 0.
+
+    Parameters
+    ----------
+    near, far : float or callable
+        :math:`\beta_1` of the estimate and :math:`\beta_2` of the buffer, in [0, 1). Equal ones give `EMA` from zero.
+
+    Raises
+    ------
+    ValueError
+        For values outside [0, 1).
+
+    Notes
+    -----
+    arXiv 2302.06675.
+
+    Examples
+    --------
+    >>> run = st.estimators.DoubleEMA(0.5, 0.75).start(like=np.zeros(1))
+    >>> [float(run.update(np.array([g]))[0]) for g in (4.0, 4.0, 0.0)]
+    [2.0, 2.5, 0.875]
+    """
+
+    near: Schedulable = 0.9
+    far: Schedulable = 0.99
+
+    def __post_init__(self) -> None:
+        MOMENTUM.check_schedulable("near", self.near)
+        MOMENTUM.check_schedulable("far", self.far)
+
+    def lower(self, schedules: Schedules) -> _core.Estimator:
+        """Return the core's part."""
+        return _core.DoubleEma(
+            schedules.value("near", MOMENTUM, self.near), schedules.value("far", MOMENTUM, self.far)
+        )
+
+    def __str__(self) -> str:
+        return f"DoubleEMA({show(self.near)}, {show(self.far)})"
 
 
 @dataclass(frozen=True)

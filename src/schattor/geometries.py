@@ -187,17 +187,17 @@ class Schatten(Geometry):
 
     def __post_init__(self) -> None:
         EXPONENT.check_schedulable("p", self.p)
-        object.__setattr__(self, "backend", check_backend(self.backend))
+        check_rtol(self.rtol)
+        object.__setattr__(self, "backend", check_backend(self.backend, self.rtol))
         if self.rcond is not None:
             FRACTION.check("rcond", self.rcond)
-        check_rtol(self.rtol)
         self._check_iteration(self.backend)
 
     def lower(
         self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
     ) -> _core.Geometry:
         """Return the core's part; `backend` and `rtol` override the geometry's own unless "auto" and None."""
-        chosen = self.backend if backend == "auto" else check_backend(backend)
+        chosen = self.backend if backend == "auto" else check_backend(backend, rtol)
         self._check_iteration(chosen)
         p = schedules.value("p", EXPONENT, self.p)
         rcond = -1.0 if self.rcond is None else float(self.rcond)
@@ -297,6 +297,65 @@ def Sign() -> Lp:
     7.0
     """
     return Lp(math.inf)
+
+
+@dataclass(frozen=True)
+class RowNorm(Geometry):
+    r"""The largest Euclidean length of a row, the operator norm from :math:`\ell_2` to :math:`\ell_\infty`.
+
+    The dual norm is the sum of the lengths, and the ball oracle scales every row of -G to length one; a zero row stays
+    zero.
+
+    Notes
+    -----
+    arXiv 2502.07529, Table 3; arXiv 2409.20325.
+
+    Examples
+    --------
+    >>> st.RowNorm().ball(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    array([[-0.6, -0.8],
+           [ 0. ,  0. ]])
+    """
+
+    matrix: ClassVar[bool] = True
+
+    def lower(
+        self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
+    ) -> _core.Geometry:
+        """Return the core's part; it has one backend only."""
+        return _core.LineNorm(False)
+
+    def __str__(self) -> str:
+        return "RowNorm"
+
+
+@dataclass(frozen=True)
+class ColumnNorm(Geometry):
+    r"""The largest Euclidean length of a column, the operator norm from :math:`\ell_1` to :math:`\ell_2`.
+
+    The dual norm is the sum of the lengths, and the ball oracle scales every column of -G to length one; a zero column
+    stays zero.
+
+    Notes
+    -----
+    arXiv 2502.07529, Table 3; arXiv 2409.20325.
+
+    Examples
+    --------
+    >>> st.ColumnNorm().dual_norm(np.array([[3.0, 1.0], [4.0, 0.0]]))
+    6.0
+    """
+
+    matrix: ClassVar[bool] = True
+
+    def lower(
+        self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
+    ) -> _core.Geometry:
+        """Return the core's part; it has one backend only."""
+        return _core.LineNorm(True)
+
+    def __str__(self) -> str:
+        return "ColumnNorm"
 
 
 @functools.lru_cache(maxsize=128, typed=True)

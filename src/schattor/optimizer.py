@@ -119,7 +119,7 @@ class Optimizer:
         self._execution = Execution(
             schedule=schedule,
             views=views,
-            backend=check_backend(backend),
+            backend=check_backend(backend, rtol),
             rtol=rtol,
             deterministic=deterministic,
             n_threads=n_threads,
@@ -202,6 +202,7 @@ class Optimizer:
                 geometry.lower(lower, self._execution["backend"], self._execution["rtol"]),
                 recipe.scaling.lower(lower, (rows, cols)),
                 recipe.update.lower(lower),
+                recipe.output.lower(lower) if recipe.output else None,
             )
             value = lower.value(f"weight of {block.name!r}", POSITIVE, weight)
             self._plan.add_block(block.name, block.array, rows, cols, parts, group, value)
@@ -349,11 +350,20 @@ class Optimizer:
         return Report(blocks, None if step < 0 else step, self._plan.skipped_steps)
 
     def evaluation_params(self) -> Any:
-        """Return copies of the parameters at the point to evaluate and save, in their structure.
+        """Return the point to evaluate and save, in fresh arrays and in the structure of the parameters.
 
-        None of the recipes so far has another point than the parameters themselves.
+        It is the parameters themselves, but for recipes that average, such as `schattor.recipes.schedule_free`: there
+        the parameters hold the point at which the next gradient is wanted.
+
+        Returns
+        -------
+        structure of fresh arrays
         """
-        return rebuild(self._structure, lambda name: self._arrays[name].copy())
+        points: dict[str, FloatArray] = {}
+        for route, block in zip(self._routes, self._block_states(), strict=True):
+            point = route.recipe.update.evaluation_point(route.block.array, block.arrays, block.count)
+            points.update(dict.fromkeys(route.block.names, point))
+        return rebuild(self._structure, lambda name: points[name].copy())
 
     _HEADER = ("block", "shape", "view", "recipe", "geometry", "scale", "decay", "effective lr")
 
@@ -404,7 +414,9 @@ class Optimizer:
         for i, route in enumerate(self._routes):
             shape = route.block.array.shape
             arrays = {
-                name: array.reshape(shape) if array.size == route.block.array.size else array
+                name: array.reshape(shape if array.size == route.block.array.size else ())
+                if array.size in (route.block.array.size, 1)
+                else array
                 for name, array in self._plan.state(i).items()
             }
             result.append(state.BlockState(route.block.name, route.signature, arrays, self._plan.count(i)))

@@ -84,3 +84,47 @@ class PolarGrad(RecipeOptimizer, recipe=recipes.polar_grad):
 
 class AdamW(RecipeOptimizer, recipe=recipes.adamw):
     """AdamW over named blocks."""
+
+
+class Lion(RecipeOptimizer, recipe=recipes.lion):
+    """Lion over named blocks."""
+
+
+class Adam(RecipeOptimizer, recipe=recipes.adam):
+    """Adam over named blocks."""
+
+
+class AMSGrad(RecipeOptimizer, recipe=recipes.amsgrad):
+    """AMSGrad over named blocks."""
+
+
+class RAdam(RecipeOptimizer, recipe=recipes.radam):
+    """RAdam over named blocks."""
+
+
+class AdaBelief(RecipeOptimizer, recipe=recipes.adabelief):
+    """AdaBelief over named blocks."""
+
+
+class Adagrad(RecipeOptimizer, recipe=recipes.adagrad):
+    """AdaGrad over named blocks."""
+
+
+class RMSprop(RecipeOptimizer, recipe=recipes.rmsprop):
+    """RMSprop over named blocks."""
+
+
+class Adadelta(RecipeOptimizer, recipe=recipes.adadelta):
+    """AdaDelta over named blocks."""
+
+
+class Scion(RecipeOptimizer, recipe=recipes.scion):
+    """Scion with one norm for all blocks; routes of `schattor.recipes.scion` give each layer its own."""
+
+
+class ScheduleFreeSGD(RecipeOptimizer, recipe=recipes.schedule_free_sgd):
+    """Schedule-free SGD over named blocks."""
+
+
+class ScheduleFreeAdamW(RecipeOptimizer, recipe=recipes.schedule_free_adamw):
+    """Schedule-free AdamW over named blocks."""

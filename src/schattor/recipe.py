@@ -6,15 +6,16 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, ParamSpec
+from typing import Any, Generic, ParamSpec, TypeAlias
 
-from .estimators import Estimator, NoMomentum
+from .estimators import EMA, Estimator, HeavyBall, NoMomentum
 from .geometries import Geometry
 from .mixed_norm import Coupling, MixedNorm
-from .parts import Additive, L2Decay, NormScaling, Preconditioner, Scaling, Transform, Update
+from .parts import Additive, L2Decay, NormScaling, Preconditioner, Scaling, ScheduleFree, Transform, Update
 from .values import NON_NEGATIVE, Schedulable
 
 P = ParamSpec("P")
+Pair: TypeAlias = tuple[Schedulable, Schedulable]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Recipe:
         A mixed norm brings a geometry for each block and their coupling.
     estimator, preconditioner, scaling, update : parts
     transforms : tuple of Transform
+    output : EMA, HeavyBall or None
+        Momentum of the direction at its length, after the scaling; without Nesterov, and not debiased.
     coupling : Coupling or None
         Outer exponent and weights over the blocks that the recipe serves; None leaves the blocks alone.
     matrices_only : bool
@@ -42,12 +45,15 @@ class Recipe:
     transforms: tuple[Transform, ...] = ()
     preconditioner: Preconditioner | None = None
     scaling: Scaling = field(default_factory=NormScaling)
+    output: EMA | HeavyBall | None = None
     update: Update = field(default_factory=Additive)
     coupling: Coupling | None = None
     matrices_only: bool = False
 
     def __post_init__(self) -> None:
         NON_NEGATIVE.check_schedulable("lr", self.lr)
+        if self.output is not None and (self.output.nesterov or self.output.init == "debiased"):
+            raise ValueError(f"output must be neither Nesterov nor debiased, got {self.output}")
 
     def geometry_of(self, block: str) -> Geometry:
         """Return the geometry of the block of this name."""
@@ -55,7 +61,8 @@ class Recipe:
 
     def signature(self) -> str:
         """Return the kinds of the parts that keep state: what a saved state must agree with."""
-        kept = [*self.transforms, self.estimator, self.preconditioner]
+        averaging = self.update if isinstance(self.update, ScheduleFree) else None
+        kept = [*self.transforms, self.estimator, self.preconditioner, self.output, averaging]
         return " > ".join([self.name, *(type(part).__name__ for part in kept if part is not None)])
 
 
@@ -96,6 +103,15 @@ class RecipeFunction(Generic[P]):
 def recipe(*, family: str, source: str) -> Callable[[Callable[P, Recipe]], RecipeFunction[P]]:
     """Make a function that returns a `Recipe` one of the package's recipes."""
     return lambda function: RecipeFunction(function, family, source)
+
+
+def check_pair(betas: Pair) -> Pair:
+    """Return the rates of two averages, or raise."""
+    try:
+        first, second = betas
+    except (TypeError, ValueError):
+        raise ValueError(f"betas must be a pair of numbers in [0, 1), got {betas!r}") from None
+    return first, second
 
 
 def decay_parts(decay: str, weight_decay: Schedulable) -> dict[str, Any]:

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ class Case:
     recipe: str
     arguments: dict[str, Any] = field(default_factory=dict)
     preset: str | None = None
-    degree: int = 0  # displacement(c G) = c^degree displacement(G)
+    degree: int | None = 0  # displacement(c G) = c^degree displacement(G); None: at no hyperparameters
     without_unit: dict[str, Any] = field(default_factory=dict)  # changes under which that holds
     coupled: bool = False  # a block's step depends on the gradients of the others
     signed: bool = False  # the direction is a sign: discontinuous where an estimate is zero
@@ -46,9 +47,21 @@ class Case:
         """Blocks that the recipe takes."""
         return MATRICES if self.make().matrices_only else ANY
 
+    def takes(self, argument: str) -> bool:
+        """Whether the recipe has this argument."""
+        return argument in inspect.signature(self.function).parameters
+
     def make(self, **changed: Any) -> st.Recipe:
-        """The recipe."""
+        """The recipe; a recipe without weight decay has none to change."""
+        if not self.takes("weight_decay"):
+            changed.pop("weight_decay", None)
         return self.function(**{**self.arguments, **changed})
+
+    def inner(self, **changed: Any) -> st.Recipe:
+        """The recipe, or the one that it averages."""
+        recipe = self.make(**changed)
+        averages = isinstance(recipe.update, st.parts.ScheduleFree)
+        return replace(recipe, update=recipe.update.inner) if averages else recipe
 
     def optimizer(self, params: Any, **options: Any) -> st.Optimizer:
         """An optimizer that follows the recipe in all blocks."""
@@ -90,6 +103,30 @@ CASES = [
     Case("polar_grad", {"lr": 0.02, "nesterov": True, "weight_decay": 0.1}, degree=1),
     Case("adamw", {"lr": 0.02}, without_unit={"eps": 0.0}),
     Case("adamw", {"lr": 0.02, "eps": 0.0, "decay": "l2", "weight_decay": 0.1}),
+    Case("adam", {"lr": 0.02, "weight_decay": 0.1}, without_unit={"eps": 0.0}),
+    Case("amsgrad", {"lr": 0.02, "decay": "decoupled", "weight_decay": 0.1}, without_unit={"eps": 0.0}),
+    Case("radam", {"lr": 0.02, "betas": (0.9, 0.6)}, degree=1),
+    Case("radam", {"lr": 0.02, "betas": (0.9, 0.6), "weight_decay": 0.1}, degree=1),
+    Case("adabelief", {"lr": 0.02, "rectify": False}, without_unit={"eps": 0.0}),
+    Case("adabelief", {"lr": 0.02, "betas": (0.9, 0.6), "weight_decay": 0.1}, degree=1),
+    Case("adagrad", {"lr": 0.2}, without_unit={"eps": 0.0}),
+    Case(
+        "adagrad",
+        {"lr": 0.02, "initial_accumulator_value": 0.5, "weight_decay": 0.1},
+        without_unit={"eps": 0.0, "initial_accumulator_value": 0.0},
+    ),
+    Case("rmsprop", {"lr": 0.02, "weight_decay": 0.1}, without_unit={"eps": 0.0}),
+    Case("rmsprop", {"lr": 0.02, "momentum": 0.9, "centered": True}, without_unit={"eps": 0.0}),
+    Case("adadelta", {"lr": 0.5, "eps": 1e-2, "weight_decay": 0.1}, degree=None),
+    Case("schedule_free_sgd", {"lr": 0.1, "weight_decay": 0.1}, degree=1),
+    Case("schedule_free_adamw", {"lr": 0.02, "r": 1.0, "weight_decay": 0.1}, without_unit={"eps": 0.0}),
+    Case("scion", {"lr": 0.02, "norm": "spectral"}),
+    Case("scion", {"lr": 0.02, "norm": "sign", "radius": 3.0}, signed=True),
+    Case("scion", {"lr": 0.02, "norm": "column", "radius": 2.0}),
+    Case("scion", {"lr": 0.02, "norm": "row", "radius": 2.0, "momentum": 0.0}),
+    Case("scion", {"lr": 0.02, "norm": "bias_rms"}),
+    Case("lion", {"lr": 0.02}, signed=True),
+    Case("lion", {"lr": 0.02, "betas": (0.5, 0.9), "weight_decay": 0.1}, signed=True),
 ]
 
 DTYPES = [np.float64, np.float32]

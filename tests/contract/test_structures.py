@@ -140,15 +140,16 @@ def test_lists_and_single_arrays() -> None:
 
 @ALL
 def test_evaluation_params_are_copies(case: Case) -> None:
-    """Equal to the parameters, in their structure, sharing no memory with them."""
+    """Equal to the parameters, unless the recipe averages; in their structure, sharing no memory with them."""
     W, gradients = problem(case, np.float64, 2)
     opt = case.optimizer(copied(W))
     opt.step(gradients[0])
     point = opt.evaluation_params()
-    assert bits(point) == bits(opt.params)
+    averages = case.inner() != case.make()
+    assert averages or bits(point) == bits(opt.params)
     for i, x in point.items():
         assert not np.shares_memory(x, opt.params[i])
-    before = bits(opt.params)
+    before = bits(point)
     opt.step(gradients[1])
     assert bits(point) == before
 

@@ -12,7 +12,7 @@
 #include "geometry/lp.h"
 #include "geometry/schatten.h"
 #include "plan/plan.h"
-#include "precond/second_moment.h"
+#include "precond/diagonal.h"
 #include "support.h"
 #include "transform/l2_decay.h"
 #include "update/additive.h"
@@ -90,11 +90,16 @@ struct Pick {
     Rule rule = Rule::ball;
 };
 
+inline std::shared_ptr<const Preconditioner> adam(Value beta, Value eps) {
+    return std::make_shared<Diagonal>(std::make_shared<Squares>(beta),
+                                      std::make_shared<Debiased>(beta, eps, 0.0));
+}
+
 inline Pipeline pipeline(const Pick& pick) {
     Pipeline result;
     if (pick.l2Decay) result.transforms.push_back(std::make_shared<L2Decay>(0.01));
     result.estimator = pick.estimator;
-    if (pick.secondMoment) result.preconditioner = std::make_shared<SecondMoment>(0.99, 1e-8);
+    if (pick.secondMoment) result.preconditioner = adam(0.99, 1e-8);
     result.geometry = pick.geometry;
     result.scaling = std::make_shared<NormScaling>(pick.rule, 0.75);
     result.update = pick.update;

@@ -111,7 +111,36 @@ def hf_eps(t: int) -> float:
     return 1e-8 / float(np.sqrt(1 - 0.95 ** (t + 1)))
 
 
+def method_loop(loop: Callable[..., recipes.Path], **arguments: Any) -> Loop:
+    """A literal loop with its arguments."""
+    return partial(loop, **arguments)
+
+
+def warm_up(lr: float) -> Callable[[int], float]:
+    """Linear warm-up over four steps."""
+    return lambda step: lr * min(1.0, (step + 1) / 4)
+
+
+def scion_spectral(M: np.ndarray) -> np.ndarray:
+    """Five steps, times sqrt(rows / cols)."""
+    return recipes.iterate(M, MUON_STEPS, added=1e-7) * np.sqrt(M.shape[0] / M.shape[1])
+
+
+def scion_bias(M: np.ndarray) -> np.ndarray:
+    """To a root mean square of one."""
+    return M / (np.sqrt((M**2).mean()) + 1e-8)
+
+
 r = st.recipes
+ALL = (0, 1, 2, 3)
+parts = st.parts
+WITHHELD = parts.Diagonal(parts.Squares(0.999), parts.Rectified(0.999, 1e-8, early=0.0))
+BELIEF_AMS = parts.Diagonal(
+    parts.Largest(parts.Deviations(0.999, 1e-16)), parts.Debiased(0.999, 1e-16, mean_beta=0.9)
+)
+BELIEF_WITHHELD = parts.Diagonal(
+    parts.Deviations(0.999, 1e-16), parts.Rectified(0.999, 1e-16, mean_beta=0.9, early=0.0)
+)
 NADAM = replace(
     r.adamw(lr=0.02, weight_decay=0.0), estimator=st.estimators.EMA(0.9, "debiased", nesterov=True)
 )
@@ -229,6 +258,133 @@ CASES = [
         POLAR_EXPRESS[:5],
         0.02,
     ),
+    Case("lion", "wd0_g1", ALL, r.lion(), method_loop(recipes.lion)),
+    Case("optax_lion", "wd0_g1", ALL, r.lion(), method_loop(recipes.lion)),
+    Case("radam", "radam_sgd_wd0_g1", ALL, r.radam(), method_loop(recipes.radam)),
+    Case("radam", "plain_sgd_wd0_g1", ALL, r.radam(), method_loop(recipes.radam)),
+    Case(
+        "radam",
+        "radam_b2_0.9_sgd_wd0_g1",
+        ALL,
+        r.radam(betas=(0.9, 0.9)),
+        method_loop(recipes.radam, betas=(0.9, 0.9)),
+    ),
+    Case(
+        "radam",
+        "radam_wd0_g1",
+        ALL,
+        replace(r.radam(), preconditioner=WITHHELD),
+        method_loop(recipes.radam, early=0.0),
+    ),
+    Case("adabelief", "rectify_wd0_g1", ALL, r.adabelief(), method_loop(recipes.adabelief)),
+    Case(
+        "adabelief",
+        "rectify_b2_0.9_wd0_g1",
+        ALL,
+        r.adabelief(betas=(0.9, 0.9)),
+        method_loop(recipes.adabelief, betas=(0.9, 0.9)),
+    ),
+    *(
+        Case(
+            "adabelief",
+            f"norectify{kind}_wd0_g1",
+            ALL,
+            r.adabelief(rectify=False, decay=decay, eps=eps),
+            method_loop(recipes.adabelief, rectify=False, decay=decay, eps=eps),
+        )
+        for kind, decay, eps in (
+            ("", "decoupled", 1e-16),
+            ("_eps1e-8", "decoupled", 1e-8),
+            ("_l2", "l2", 1e-16),
+            ("_fixed", "independent", 1e-16),
+        )
+    ),
+    Case(
+        "adabelief",
+        "norectify_ams_wd0_g1",
+        ALL,
+        replace(r.adabelief(), preconditioner=BELIEF_AMS),
+        method_loop(recipes.adabelief, rectify=False, amsgrad=True),
+    ),
+    Case(
+        "adabelief",
+        "rectify_nosgd_wd0_g1",
+        ALL,
+        replace(r.adabelief(), preconditioner=BELIEF_WITHHELD),
+        method_loop(recipes.adabelief, early=0.0),
+    ),
+    Case(
+        "optax_adabelief",
+        "default_g1",
+        ALL,
+        r.adabelief(rectify=False),
+        method_loop(recipes.adabelief, rectify=False),
+    ),
+    *(
+        Case(
+            "scion",
+            name,
+            MATRICES,
+            r.scion(lr=0.02, radius=3.0, constrained=constrained),
+            method_loop(
+                recipes.scion, normalized=scion_spectral, lr=0.02, radius=3.0, constrained=constrained
+            ),
+            1e-7,
+            MUON_STEPS,
+            0.02 * 3 * 1.5**0.5,
+        )
+        for name, constrained in (("auto_con_g1", True), ("auto_unc_g1", False))
+    ),
+    *(
+        Case(
+            "scion",
+            name,
+            (3,),
+            r.scion(lr=0.02, radius=3.0, norm="bias_rms", constrained=constrained),
+            method_loop(recipes.scion, normalized=scion_bias, lr=0.02, radius=3.0, constrained=constrained),
+            7**0.5 * 1e-8,  # to the root mean square, not to the norm
+            (),
+            0.02 * 3 * 7**0.5,
+        )
+        for name, constrained in (("auto_con_g1", True), ("auto_unc_g1", False))
+    ),
+    *(
+        Case(
+            method,
+            name,
+            ALL,
+            r.schedule_free_sgd(lr=lr, r=power),
+            method_loop(recipes.schedule_free, lr=lr, r=power),
+        )
+        for method, name, lr, power in (
+            ("schedule_free", "sgd_wd0_g1", 0.1, 0.0),
+            ("schedule_free", "sgd_warm4_r1_wd0_g1", warm_up(0.1), 1.0),
+            ("optax_schedule_free", "sgd_wd0_g1", 0.1, 0.0),
+            ("optax_schedule_free", "wrapper_sgd_wd0_g1", 0.1, 0.0),
+        )
+    ),
+    *(
+        Case(
+            method,
+            name,
+            ALL,
+            r.schedule_free_adamw(lr=lr),
+            method_loop(recipes.schedule_free, lr=lr, betas=(0.0, 0.999)),
+        )
+        for method, name, lr in (
+            ("schedule_free", "adamw_wd0_g1", 0.0025),
+            ("schedule_free", "adamw_noforeach_wd0_g1", 0.0025),
+            ("schedule_free", "adamw_warm4_wd0_g1", warm_up(0.0025)),
+            ("optax_schedule_free", "adamw_wd0_g1", 0.0025),
+        )
+    ),
+    Case(
+        "schedule_free",
+        "adamw_innermom_wd0_g1",
+        ALL,
+        r.schedule_free(r.adamw(lr=0.0025, betas=(0.8, 0.999), weight_decay=0.0)),
+        method_loop(recipes.schedule_free, lr=0.0025, betas=(0.8, 0.999)),
+    ),
 ]
 
 
@@ -280,6 +436,18 @@ def test_recipe_reproduces_the_code(case: Case) -> None:
             tolerance = 1e-9 * displacement(case, k) + eps_effect(case, k, paths[k])
             assert tolerance < 1e-3 * displacement(case, k), "the bound says something"
             np.testing.assert_allclose(params[str(k)], expected[k][t], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "schedule_free" in case.method], ids=str)
+def test_evaluation_point_of_the_code(case: Case) -> None:
+    """The points to evaluate are those of the public code as well."""
+    params = {str(k): W0[k].copy() for k in ALL}
+    opt = st.Optimizer(params, case.recipe)
+    for t in range(STEPS):
+        opt.step({str(k): GRADIENTS[k][t] for k in ALL})
+        for k, x in opt.evaluation_params().items():
+            wanted = stored(case.method)[f"{case.name}/X_{k}"][t]
+            np.testing.assert_allclose(x, wanted, rtol=0, atol=1e-9 * displacement(case, int(k)))
 
 
 def test_routed_hybrid_reproduces_muon_with_auxiliary_adam() -> None:

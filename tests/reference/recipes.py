@@ -114,6 +114,265 @@ def adamw(
     return path
 
 
+def divided(M: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """M / root, zero where the root is zero."""
+    return np.divide(M, root, out=np.zeros_like(M), where=root > 0)
+
+
+def rectification(beta: float, t: int) -> float | None:
+    """RAdam's factor r at step t = 1, 2, ..., None while rho <= 5."""
+    limit = 2 / (1 - beta) - 1
+    rho = limit - 2 * t * beta**t / (1 - beta**t)
+    if rho <= 5:
+        return None
+    return float(np.sqrt((rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho)))
+
+
+def amsgrad(
+    W: np.ndarray,
+    gradients: Sequence[np.ndarray],
+    lr: Hyper = 1e-3,
+    betas: tuple[Hyper, Hyper] = (0.9, 0.999),
+    eps: Hyper = 1e-8,
+    weight_decay: Hyper = 0.0,
+    decay: str = "l2",
+) -> Path:
+    """torch.optim.Adam(amsgrad=True): the maximum before the bias correction."""
+    path, m, v, largest = Path(), np.zeros_like(W), np.zeros_like(W), np.zeros_like(W)
+    for t, G in enumerate(gradients):
+        eta, b1, b2, wd = at(lr, t), at(betas[0], t), at(betas[1], t), at(weight_decay, t)
+        G = with_l2(G, W, wd, decay)
+        m = b1 * m + (1 - b1) * G
+        v = b2 * v + (1 - b2) * G * G
+        largest = np.maximum(largest, v)
+        root = np.sqrt(largest) / np.sqrt(1 - b2 ** (t + 1)) + at(eps, t)
+        W = moved(W, divided(-eta * m / (1 - b1 ** (t + 1)), root), eta, wd, decay)
+        path.weights.append(W)
+        path.estimates.append(m)
+        path.roots.append(root)
+    return path
+
+
+def radam(
+    W: np.ndarray,
+    gradients: Sequence[np.ndarray],
+    lr: Hyper = 1e-3,
+    betas: tuple[Hyper, Hyper] = (0.9, 0.999),
+    eps: Hyper = 1e-8,
+    weight_decay: Hyper = 0.0,
+    decay: str = "l2",
+    early: float = 1.0,
+) -> Path:
+    """torch.optim.RAdam; `early` is 0 where the authors' code withholds its first steps."""
+    path, m, v = Path(), np.zeros_like(W), np.zeros_like(W)
+    for t, G in enumerate(gradients):
+        eta, b1, b2, wd = at(lr, t), at(betas[0], t), at(betas[1], t), at(weight_decay, t)
+        G = with_l2(G, W, wd, decay)
+        m = b1 * m + (1 - b1) * G
+        v = b2 * v + (1 - b2) * G * G
+        mean, r = m / (1 - b1 ** (t + 1)), rectification(b2, t + 1)
+        root = np.sqrt(v) + at(eps, t)
+        D = early * mean if r is None else divided(mean * r * np.sqrt(1 - b2 ** (t + 1)), root)
+        W = moved(W, -eta * D, eta, wd, decay)
+        path.weights.append(W)
+        path.estimates.append(mean)
+        path.roots.append(np.ones_like(W) if r is None else root)
+    return path
+
+
+def adabelief(
+    W: np.ndarray,
+    gradients: Sequence[np.ndarray],
+    lr: Hyper = 1e-3,
+    betas: tuple[Hyper, Hyper] = (0.9, 0.999),
+    eps: Hyper = 1e-16,
+    rectify: bool = True,
+    weight_decay: Hyper = 0.0,
+    decay: str = "decoupled",
+    amsgrad: bool = False,
+    early: float = 1.0,
+) -> Path:
+    """adabelief_pytorch: eps is added to the stored S in every step."""
+    path, m, s, largest = Path(), np.zeros_like(W), np.zeros_like(W), np.zeros_like(W)
+    for t, G in enumerate(gradients):
+        eta, b1, b2, wd = at(lr, t), at(betas[0], t), at(betas[1], t), at(weight_decay, t)
+        G = with_l2(G, W, wd, decay)
+        m = b1 * m + (1 - b1) * G
+        s = b2 * s + (1 - b2) * (G - m) ** 2 + at(eps, t)
+        largest = np.maximum(largest, s)
+        mean, r = m / (1 - b1 ** (t + 1)), rectification(b2, t + 1)
+        if not rectify:
+            root = np.sqrt(largest if amsgrad else s) / np.sqrt(1 - b2 ** (t + 1)) + at(eps, t)
+            D = divided(mean, root)
+        elif r is None:
+            root, D = np.ones_like(W), early * mean
+        else:
+            root = np.sqrt(s) + at(eps, t)
+            D = divided(mean * r * np.sqrt(1 - b2 ** (t + 1)), root)
+        W = moved(W, -eta * D, eta, wd, decay)
+        path.weights.append(W)
+        path.estimates.append(mean)
+        path.roots.append(root)
+    return path
+
+
+def adagrad(
+    W: np.ndarray,
+    gradients: Sequence[np.ndarray],
+    lr: Hyper = 1e-2,
+    lr_decay: float = 0.0,
+    initial_accumulator_value: float = 0.0,
+    eps: Hyper = 1e-10,
+    weight_decay: Hyper = 0.0,
+    decay: str = "l2",
+) -> Path:
+    """torch.optim.Adagrad."""
+    path, v = Path(), np.full_like(W, initial_accumulator_value)
+    for t, G in enumerate(gradients):
+        eta, wd = at(lr, t) / (1 + t * lr_decay), at(weight_decay, t)
+        G = with_l2(G, W, wd, decay)
+        v = v + G * G
+        root = np.sqrt(v) + at(eps, t)
+        W = moved(W, divided(-eta * G, root), eta, wd, decay)
+        path.weights.append(W)
+        path.estimates.append(G)
+        path.roots.append(root)
+    return path
+
+
+def rmsprop(
+    W: np.ndarray,
+    gradients: Sequence[np.ndarray],
+    lr: Hyper = 1e-2,
+    alpha: Hyper = 0.99,
+    eps: Hyper = 1e-8,
+    momentum: Hyper = 0.0,
+    centered: bool = False,
+    weight_decay: Hyper = 0.0,
+    decay: str = "l2",
+) -> Path:
+    """torch.optim.RMSprop: the momentum after the metric."""
+    path, v, mean, B = Path(), np.zeros_like(W), np.zeros_like(W), np.zeros_like(W)
+    for t, G in enumerate(gradients):
+        eta, a, wd = at(lr, t), at(alpha, t), at(weight_decay, t)
+        G = with_l2(G, W, wd, decay)
+        v = a * v + (1 - a) * G * G
+        mean = a * mean + (1 - a) * G
+        root = np.sqrt(np.maximum(v - mean**2, 0) if centered else v) + at(eps, t)
+        B = at(momentum, t) * B + divided(G, root)
+        W = moved(W, -eta * B, eta, wd, decay)
+        path.weights.append(W)
+        path.estimates.append(G)
+        path.roots.append(root)
+    return path
+
+
+def adadelta(
+    W: np.ndarray,
+    gradients: Sequence[np.ndarray],
+    lr: Hyper = 1.0,
+    rho: Hyper = 0.9,
+    eps: Hyper = 1e-6,
+    weight_decay: Hyper = 0.0,
+    decay: str = "l2",
+) -> Path:
+    """torch.optim.Adadelta."""
+    path, v, x = Path(), np.zeros_like(W), np.zeros_like(W)
+    for t, G in enumerate(gradients):
+        eta, b, wd = at(lr, t), at(rho, t), at(weight_decay, t)
+        G = with_l2(G, W, wd, decay)
+        v = b * v + (1 - b) * G * G
+        root = np.sqrt(v + at(eps, t))
+        D = divided(np.sqrt(x + at(eps, t)) * G, root)
+        x = b * x + (1 - b) * D * D
+        W = moved(W, -eta * D, eta, wd, decay)
+        path.weights.append(W)
+        path.estimates.append(G)
+        path.roots.append(root)
+    return path
+
+
+def lion(
+    W: np.ndarray,
+    gradients: Sequence[np.ndarray],
+    lr: Hyper = 1e-4,
+    betas: tuple[Hyper, Hyper] = (0.9, 0.99),
+    weight_decay: Hyper = 0.0,
+    decay: str = "decoupled",
+) -> Path:
+    """google/automl's Lion."""
+    path, M = Path(), np.zeros_like(W)
+    for t, G in enumerate(gradients):
+        eta, b1, b2, wd = at(lr, t), at(betas[0], t), at(betas[1], t), at(weight_decay, t)
+        G = with_l2(G, W, wd, decay)
+        u = b1 * M + (1 - b1) * G
+        M = b2 * M + (1 - b2) * G
+        W = moved(W, -eta * np.sign(u), eta, wd, decay)
+        path.weights.append(W)
+        path.estimates.append(u)
+    return path
+
+
+def lines_to_length_one(u: np.ndarray, axis: int) -> np.ndarray:
+    """Rows (axis 1) or columns (axis 0) divided by their lengths."""
+    return divided(u, np.broadcast_to(np.sqrt((u**2).sum(axis, keepdims=True)), u.shape))
+
+
+def scion(
+    W: np.ndarray,
+    gradients: Sequence[np.ndarray],
+    normalized: Callable[[np.ndarray], np.ndarray],
+    lr: Hyper = 1e-3,
+    radius: float = 1.0,
+    momentum: Hyper = 0.9,
+    constrained: bool = False,
+) -> Path:
+    """LIONS-EPFL/scion; `normalized` is the layer's norm with its shape factor."""
+    path, M = Path(), np.zeros_like(W)
+    for t, G in enumerate(gradients):
+        eta, b = at(lr, t), at(momentum, t)
+        M = b * M + (1 - b) * G
+        W = (1 - eta if constrained else 1.0) * W - eta * radius * normalized(M)
+        path.weights.append(W)
+        path.estimates.append(M)
+    return path
+
+
+def schedule_free(
+    W: np.ndarray,
+    gradients: Sequence[np.ndarray],
+    lr: Hyper,
+    beta: float = 0.9,
+    r: float = 0.0,
+    weight_lr_power: float = 2.0,
+    weight_decay: Hyper = 0.0,
+    betas: tuple[float, float] | None = None,
+    eps: float = 1e-8,
+) -> Path:
+    """facebookresearch/schedule_free round SGD, or round AdamW if `betas` are given; `estimates` are the averages."""
+    path, y, z, x = Path(), W.copy(), W.copy(), W.copy()
+    m, v, total, largest = np.zeros_like(W), np.zeros_like(W), 0.0, 0.0
+    for t, G in enumerate(gradients):
+        eta, wd = at(lr, t), at(weight_decay, t)
+        largest = max(largest, eta)
+        weight = (t + 1) ** r * largest**weight_lr_power
+        total += weight
+        c = weight / total if total else 0.0
+        if betas is None:
+            D = -eta * (G + wd * y)
+        else:
+            m = betas[0] * m + (1 - betas[0]) * G
+            v = betas[1] * v + (1 - betas[1]) * G * G
+            root = np.sqrt(v / (1 - betas[1] ** (t + 1))) + eps
+            D = -eta * wd * y - eta * m / (1 - betas[0] ** (t + 1)) / root
+        z = z + D
+        x = (1 - c) * x + c * z
+        y = beta * x + (1 - beta) * z
+        path.weights.append(y)
+        path.estimates.append(x)
+    return path
+
+
 def sign_sgd(
     W: np.ndarray,
     gradients: Sequence[np.ndarray],

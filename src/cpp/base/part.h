@@ -11,6 +11,7 @@ namespace schattor {
 struct StateSlot {
     std::string name;
     Shape shape;
+    double initial = 0.0;
 };
 
 /// A step of the pipeline. Parts are immutable and hold no state of their own: the plan owns one

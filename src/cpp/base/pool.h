@@ -18,9 +18,9 @@ public:
     /// out.
     template <class Task>
     static void run(int threads, Index items, Task&& task) {
-        using Plain = std::remove_reference_t<Task>;
+        using Callable = std::remove_reference_t<Task>;
         const auto call = [](void* context, int worker, Index item) {
-            (*static_cast<Plain*>(context))(worker, item);
+            (*static_cast<Callable*>(context))(worker, item);
         };
         dispatch(threads, items, call, const_cast<void*>(static_cast<const void*>(std::addressof(task))));
     }

@@ -5,6 +5,7 @@
 #include "bindings/bind.h"
 #include "bindings/info_row.h"
 #include "geometry/choose_routes.h"
+#include "geometry/line_norm.h"
 #include "geometry/lp.h"
 #include "geometry/schatten.h"
 
@@ -113,6 +114,9 @@ void bindGeometry(py::module_& m) {
     defineCalls<double>(geometry);
     py::class_<Schatten, Geometry, std::shared_ptr<Schatten>>(m, "Schatten").def(py::init(&makeSchatten));
     py::class_<Lp, Geometry, std::shared_ptr<Lp>>(m, "Lp").def(py::init<Value>());
+    py::class_<LineNorm, Geometry, std::shared_ptr<LineNorm>>(m, "LineNorm").def(py::init([](bool columns) {
+        return std::make_shared<LineNorm>(columns ? LineNorm::Lines::columns : LineNorm::Lines::rows);
+    }));
 }
 
 }  // namespace schattor

@@ -1,13 +1,16 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bind.h"
+#include "estimator/double_ema.h"
 #include "estimator/ema.h"
 #include "estimator/heavy_ball.h"
 #include "estimator/no_momentum.h"
-#include "precond/second_moment.h"
+#include "precond/diagonal.h"
+#include "precond/ratio_of_moments.h"
 #include "scaling/scaling.h"
 #include "transform/l2_decay.h"
 #include "update/additive.h"
+#include "update/schedule_free.h"
 
 namespace py = pybind11;
 
@@ -42,6 +45,8 @@ void bindParts(py::module_& m) {
                 {{"first", EmaInit::first}, {"zero", EmaInit::zero}, {"debiased", EmaInit::debiased}});
             return std::make_shared<Ema>(momentum, start, nesterov);
         }));
+    py::class_<DoubleEma, Estimator, std::shared_ptr<DoubleEma>>(m, "DoubleEma")
+        .def(py::init<Value, Value>());
     py::class_<HeavyBall, Estimator, std::shared_ptr<HeavyBall>>(m, "HeavyBall")
         .def(py::init([](Value momentum, Value dampening, const std::string& init, bool nesterov) {
             const HeavyBallInit start = named<HeavyBallInit>(
@@ -50,7 +55,25 @@ void bindParts(py::module_& m) {
         }));
 
     py::class_<Preconditioner, std::shared_ptr<Preconditioner>>(m, "Preconditioner");
-    py::class_<SecondMoment, Preconditioner, std::shared_ptr<SecondMoment>>(m, "SecondMoment")
+    py::class_<Moment, std::shared_ptr<Moment>>(m, "Moment");
+    py::class_<Squares, Moment, std::shared_ptr<Squares>>(m, "Squares").def(py::init<Value>());
+    py::class_<SumOfSquares, Moment, std::shared_ptr<SumOfSquares>>(m, "SumOfSquares")
+        .def(py::init<double>());
+    py::class_<Largest, Moment, std::shared_ptr<Largest>>(m, "Largest")
+        .def(py::init<std::shared_ptr<Moment>>());
+    py::class_<CentredSquares, Moment, std::shared_ptr<CentredSquares>>(m, "CentredSquares")
+        .def(py::init<Value>());
+    py::class_<Deviations, Moment, std::shared_ptr<Deviations>>(m, "Deviations")
+        .def(py::init<Value, Value>());
+    py::class_<Division, std::shared_ptr<Division>>(m, "Division");
+    py::class_<Plain, Division, std::shared_ptr<Plain>>(m, "Plain").def(py::init<Value>());
+    py::class_<Debiased, Division, std::shared_ptr<Debiased>>(m, "Debiased")
+        .def(py::init<Value, Value, Value>());
+    py::class_<Rectified, Division, std::shared_ptr<Rectified>>(m, "Rectified")
+        .def(py::init<Value, Value, Value, double>());
+    py::class_<Diagonal, Preconditioner, std::shared_ptr<Diagonal>>(m, "Diagonal")
+        .def(py::init<std::shared_ptr<Moment>, std::shared_ptr<Division>>());
+    py::class_<RatioOfMoments, Preconditioner, std::shared_ptr<RatioOfMoments>>(m, "RatioOfMoments")
         .def(py::init<Value, Value>());
 
     py::class_<Scaling, std::shared_ptr<Scaling>>(m, "Scaling");
@@ -71,6 +94,8 @@ void bindParts(py::module_& m) {
                                              {"cautious", Decay::cautious}});
             return std::make_shared<Additive>(kind, weightDecay);
         }));
+    py::class_<ScheduleFree, Update, std::shared_ptr<ScheduleFree>>(m, "ScheduleFree")
+        .def(py::init<std::shared_ptr<Update>, double, double, double>());
 }
 
 }  // namespace schattor

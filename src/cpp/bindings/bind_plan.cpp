@@ -55,6 +55,7 @@ public:
         pipeline.geometry = parts[3].cast<std::shared_ptr<Geometry>>();
         pipeline.scaling = parts[4].cast<std::shared_ptr<Scaling>>();
         pipeline.update = parts[5].cast<std::shared_ptr<Update>>();
+        if (!parts[6].is_none()) pipeline.output = parts[6].cast<std::shared_ptr<Estimator>>();
         const Dtype dtype = weights.itemsize() == 4 ? Dtype::float32 : Dtype::float64;
         plan.addBlock(makeBlock(name, {rows, cols}, dtype, weights.mutable_data(), std::move(pipeline)),
                       group, weight);

@@ -21,11 +21,13 @@ public:
     explicit BlockOf(T* weights) : weights_(weights) {}
 
     void declare() {
-        states_.resize(2 + pipeline.transforms.size());
+        states_.resize(ofTransforms + pipeline.transforms.size());
         for (std::size_t i = 0; i < pipeline.transforms.size(); ++i)
-            states_[2 + i].declare(*pipeline.transforms[i], shape);
-        states_[0].declare(*pipeline.estimator, shape);
-        if (pipeline.preconditioner) states_[1].declare(*pipeline.preconditioner, shape);
+            states_[ofTransforms + i].declare(*pipeline.transforms[i], shape);
+        states_[ofEstimator].declare(*pipeline.estimator, shape);
+        if (pipeline.preconditioner) states_[ofPreconditioner].declare(*pipeline.preconditioner, shape);
+        if (pipeline.output) states_[ofOutput].declare(*pipeline.output, shape);
+        states_[ofUpdate].declare(*pipeline.update, shape);
         pipeline.geometry->check(shape);
     }
 
@@ -35,7 +37,8 @@ public:
         std::vector<State> result;
         for (auto& part : states_)
             for (std::size_t i = 0; i < part.slots.size(); ++i)
-                result.push_back({part.slots[i].name, part.slots[i].shape, part.pointers[i]});
+                result.push_back({(&part == &states_[ofOutput] ? "output_" : "") + part.slots[i].name,
+                                  part.slots[i].shape, part.pointers[i]});
         return result;
     }
 
@@ -98,13 +101,20 @@ public:
     }
 
     void move(const BlockIo& io, const Coupling& coupling) override {
-        const double factor = io.lr * pipeline.scaling->factor(context_.slots, oracle_, coupling);
+        const double length = pipeline.scaling->factor(context_.slots, oracle_, coupling);
         T* target = static_cast<T*>(io.target);
         if (target != weights_) std::copy(weights_, weights_ + shape.size(), target);
-        pipeline.update->apply(context_, factor, direction_, target);
+        const T* d = direction_;
+        double factor = io.lr * length, size = oracle_.frobenius;
+        if (pipeline.output) {
+            d = accumulate(length);
+            factor = io.lr;
+            size = std::sqrt(kernels::sumOfSquares(shape.size(), d));
+        }
+        pipeline.update->apply(contextOf(ofUpdate), factor, d, target);
         ++count;
-        const double unit = oracle_.ballScale != 0.0 ? factor / oracle_.ballScale : 0.0;
-        const double rms = std::abs(factor) * oracle_.frobenius / std::sqrt(entries());
+        const double unit = oracle_.ballScale != 0.0 ? io.lr * length / oracle_.ballScale : 0.0;
+        const double rms = std::abs(factor) * size / std::sqrt(entries());
         report = {true,
                   oracle_.dualNorm.in(dtype),
                   unit,
@@ -164,7 +174,7 @@ public:
 
     void stateWritten() override {
         held_ = 0.0;
-        for (const auto& array : states_[0].arrays)
+        for (const auto& array : states_[ofEstimator].arrays)
             held_ = std::max(held_, kernels::maxAbs(static_cast<Index>(array.size()), array.data()));
     }
 
@@ -174,6 +184,15 @@ public:
     }
 
 private:
+    /// The output momentum takes the direction at its length, lr aside. In place, as nothing is left of the
+    /// arena here: only an estimator whose state is the estimate can stand in this slot.
+    const T* accumulate(double length) {
+        const kernels::Momentum x = *pipeline.output->linear(context_.slots, count);
+        T* momentum = states_[ofOutput].pointers[0];
+        kernels::combine(shape.size(), x.a, momentum, x.b * length, direction_, momentum);
+        return momentum;
+    }
+
     Magnitudes refuse(Refusal::Kind kind, const T* x) const {
         Magnitudes result;
         result.refusal = {kind, 0, kernels::countNonFinite(shape.size(), x), 0.0, 0.0};
@@ -195,12 +214,12 @@ private:
         const auto n = static_cast<std::size_t>(c.size());
         T* work = pipeline.transforms.empty() ? nullptr : c.arena->template take<T>(n);
         for (std::size_t i = 0; i < pipeline.transforms.size(); ++i)
-            g = pipeline.transforms[i]->apply(own(2 + i), g, work);
-        const T* m = pipeline.estimator->estimate(own(0), g, c.arena->template take<T>(n));
+            g = pipeline.transforms[i]->apply(own(ofTransforms + i), g, work);
+        const T* m = pipeline.estimator->estimate(own(ofEstimator), g, c.arena->template take<T>(n));
         if (!pipeline.preconditioner) return m;
         T* mapped = c.arena->template take<T>(n);
-        pipeline.preconditioner->observe(own(1), g, m);
-        pipeline.preconditioner->apply(own(1), m, mapped);
+        pipeline.preconditioner->observe(own(ofPreconditioner), g, m);
+        pipeline.preconditioner->apply(own(ofPreconditioner), m, mapped);
         return mapped;
     }
 
@@ -221,7 +240,7 @@ private:
         const OracleResult oracle = pipeline.geometry->ball({step.slots, &arena, false, true}, c.shape, m, d);
         T* target = static_cast<T*>(io.target) + at;
         if (target != c.weights) std::copy(c.weights, c.weights + n, target);
-        pipeline.update->apply(c, io.lr * pipeline.scaling->factor(step.slots, oracle, coupling),
+        pipeline.update->apply(own(ofUpdate), io.lr * pipeline.scaling->factor(step.slots, oracle, coupling),
                                oracle.inputIsDirection ? m : d, target);
         const bool euclidean = pipeline.scaling->rule() == Rule::regularization;
         return {euclidean ? oracle.dualNorm.squared() : oracle.dualNorm, oracle.frobenius * oracle.frobenius,
@@ -245,11 +264,16 @@ private:
         OracleResult unit;
         unit.regularizedScale = -1.0;
         const double factor = io.lr * pipeline.scaling->factor(step.slots, unit, coupling);
-        return kernels::Descent<T>{*decay,   *momentum,
-                                   *root,    *keep,
-                                   factor,   static_cast<const T*>(io.gradient),
-                                   weights_, array(0),
-                                   array(1), static_cast<T*>(io.target),
+        return kernels::Descent<T>{*decay,
+                                   *momentum,
+                                   *root,
+                                   *keep,
+                                   factor,
+                                   static_cast<const T*>(io.gradient),
+                                   weights_,
+                                   array(ofEstimator),
+                                   array(ofPreconditioner),
+                                   static_cast<T*>(io.target),
                                    nullptr};
     }
 
@@ -270,7 +294,9 @@ private:
     }
 
     T* weights_;
-    std::vector<PartState<T>> states_;  ///< estimator, preconditioner, transforms
+    /// Where a part's state is in states_.
+    enum : std::size_t { ofEstimator, ofPreconditioner, ofOutput, ofUpdate, ofTransforms };
+    std::vector<PartState<T>> states_;
     std::vector<T> heldDirection_;
     const T* direction_ = nullptr;
     double held_ = 0.0;  ///< bound of the entries of the estimate so far

@@ -19,6 +19,7 @@ struct Pipeline {
     std::shared_ptr<const Preconditioner> preconditioner;  ///< null: identity
     std::shared_ptr<const Geometry> geometry;
     std::shared_ptr<const Scaling> scaling;
+    std::shared_ptr<const Estimator> output;  ///< momentum of the scaled direction; null: none
     std::shared_ptr<const Update> update;
 
     bool readsWeights() const {
@@ -31,6 +32,7 @@ struct Pipeline {
     /// oracle's step on the block consists of its steps on the pieces, which are then blocks of a mixed norm
     /// that separates.
     bool divisible(Shape shape) const {
+        if (output) return false;
         for (const auto& transform : transforms)
             if (!transform->elementwise()) return false;
         if (preconditioner && !preconditioner->elementwise()) return false;

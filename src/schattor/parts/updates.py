@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from .. import _core
-from ..values import NON_NEGATIVE, Schedulable, Schedules, show
+from .._arrays import FloatArray
+from ..values import FRACTION, NON_NEGATIVE, Schedulable, Schedules, show
 
 DECAYS = ("none", "decoupled", "independent", "cautious")
 
@@ -17,6 +21,10 @@ class Update(ABC):
     @abstractmethod
     def lower(self, schedules: Schedules) -> _core.Update:
         """Return the core's part."""
+
+    def evaluation_point(self, W: FloatArray, state: Mapping[str, FloatArray], count: int) -> FloatArray:
+        """Return the point to evaluate and save, fresh, for weights and a block's state after `count` steps."""
+        return W.copy()
 
 
 @dataclass(frozen=True)
@@ -42,3 +50,45 @@ class Additive(Update):
 
     def __str__(self) -> str:
         return "none" if self.decay == "none" else f"{self.decay} {show(self.weight_decay)}"
+
+
+@dataclass(frozen=True)
+class ScheduleFree(Update):
+    r"""Schedule-free averaging round another update.
+
+    The weights hold :math:`y`, where gradients are taken. With the inner displacement D of y,
+
+    .. math:: z \leftarrow z + D, \quad x \leftarrow (1-c_t)\,x + c_t z, \quad y \leftarrow \beta x + (1-\beta) z,
+       \qquad c_t = \frac{w_t}{\sum_{s\le t} w_s}, \quad w_t = t^r \Bigl(\max_{s\le t}\eta_s\Bigr)^p.
+
+    x is the point to evaluate and save; z is the state. `inner` must not be cautious. Source: arXiv 2405.15682.
+    """
+
+    inner: Update
+    beta: float = 0.9
+    r: float = 0.0
+    weight_lr_power: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.inner, Additive) or self.inner.decay == "cautious":
+            raise ValueError(
+                f"schedule-free averaging takes an additive update, not cautious, got {self.inner}"
+            )
+        if FRACTION.check("beta", self.beta) == 0:
+            raise ValueError("beta must be positive: the average cannot be recovered from y at 0")
+        NON_NEGATIVE.check("r", self.r)
+        NON_NEGATIVE.check("weight_lr_power", self.weight_lr_power)
+
+    def lower(self, schedules: Schedules) -> _core.Update:
+        """Return the core's part."""
+        return _core.ScheduleFree(self.inner.lower(schedules), self.beta, self.r, self.weight_lr_power)
+
+    def evaluation_point(self, W: FloatArray, state: Mapping[str, FloatArray], count: int) -> FloatArray:
+        """Return x."""
+        if count == 0:
+            return W.copy()
+        x: FloatArray = (W - (1 - self.beta) * state["base"]) / self.beta
+        return np.asarray(x, dtype=W.dtype)
+
+    def __str__(self) -> str:
+        return f"{self.inner}, schedule-free {self.beta:g}"

@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
-from ..estimators import EMA
+from dataclasses import dataclass
+from typing import Any
+
+from ..estimators import EMA, HeavyBall
 from ..geometries import Lp
-from ..parts import NormScaling, SecondMoment
-from ..recipe import Recipe, decay_parts, recipe
-from ..values import Schedulable
+from ..parts import (
+    CentredSquares,
+    Debiased,
+    Deviations,
+    Diagonal,
+    Largest,
+    NormScaling,
+    Plain,
+    RatioOfMoments,
+    Rectified,
+    SecondMoment,
+    Squares,
+    SumOfSquares,
+)
+from ..recipe import Pair, Recipe, check_pair, decay_parts, recipe
+from ..values import NON_NEGATIVE, Schedulable, at_step
+
+
+@dataclass(frozen=True)
+class InverseTime:
+    """The schedule lr / (1 + rate step)."""
+
+    lr: Schedulable
+    rate: float
+
+    def __call__(self, step: int) -> float:
+        """Return the value at this step."""
+        return at_step(self.lr, step) / (1.0 + self.rate * step)
+
+
+def metric(**slots: Any) -> dict[str, Any]:
+    """Return the slots of a method whose step is the mapped estimate itself."""
+    return {"geometry": Lp(2.0), "scaling": NormScaling("regularization"), **slots}
 
 
 @recipe(family="diagonal", source="Loshchilov and Hutter, arXiv 1711.05101; torch.optim.AdamW")
 def adamw(
     *,
     lr: Schedulable = 1e-3,
-    betas: tuple[Schedulable, Schedulable] = (0.9, 0.999),
+    betas: Pair = (0.9, 0.999),
     eps: Schedulable = 1e-8,
     weight_decay: Schedulable = 1e-2,
     decay: str = "decoupled",
@@ -54,16 +87,409 @@ def adamw(
     >>> opt.params["0"].round(6)
     array([0.9])
     """
-    try:
-        beta1, beta2 = betas
-    except (TypeError, ValueError):
-        raise ValueError(f"betas must be a pair of numbers in [0, 1), got {betas!r}") from None
+    beta1, beta2 = check_pair(betas)
     return Recipe(
         name="adamw",
         lr=lr,
-        estimator=EMA(beta1, "debiased"),
-        preconditioner=SecondMoment(beta2, eps),
-        geometry=Lp(2.0),
-        scaling=NormScaling("regularization"),
+        **metric(estimator=EMA(beta1, "debiased"), preconditioner=SecondMoment(beta2, eps)),
+        **decay_parts(decay, weight_decay),
+    )
+
+
+@recipe(family="diagonal", source="Kingma and Ba, arXiv 1412.6980; torch.optim.Adam")
+def adam(
+    *,
+    lr: Schedulable = 1e-3,
+    betas: Pair = (0.9, 0.999),
+    eps: Schedulable = 1e-8,
+    weight_decay: Schedulable = 0.0,
+    decay: str = "l2",
+) -> Recipe:
+    r"""Adam: AdamW with the decay in the gradient.
+
+    .. math:: M \leftarrow \beta_1 M + (1-\beta_1) G, \quad V \leftarrow \beta_2 V + (1-\beta_2) G^2, \quad
+       W \leftarrow W - \eta\,\frac{M/(1-\beta_1^t)}{\sqrt{V/(1-\beta_2^t)}+\epsilon}, \qquad G = \nabla + \lambda W.
+
+    Parameters
+    ----------
+    lr : float or callable
+    betas : pair of float or callable
+        In [0, 1).
+    eps : float or callable
+        Added to the root.
+    weight_decay : float or callable
+    decay : {"decoupled", "l2", "independent", "cautious"}
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ValueError
+        For values outside their ranges.
+
+    Notes
+    -----
+    ``torch.optim.Adam``.
+
+    Examples
+    --------
+    >>> opt = st.Adam([np.array([1.0])], lr=0.1)
+    >>> opt.step([np.array([3.0])])
+    >>> opt.params["0"].round(6)
+    array([0.9])
+    """
+    beta1, beta2 = check_pair(betas)
+    return Recipe(
+        name="adam",
+        lr=lr,
+        **metric(estimator=EMA(beta1, "debiased"), preconditioner=SecondMoment(beta2, eps)),
+        **decay_parts(decay, weight_decay),
+    )
+
+
+@recipe(family="diagonal", source="Reddi, Kale, Kumar, ICLR 2018; torch.optim.Adam(amsgrad=True)")
+def amsgrad(
+    *,
+    lr: Schedulable = 1e-3,
+    betas: Pair = (0.9, 0.999),
+    eps: Schedulable = 1e-8,
+    weight_decay: Schedulable = 0.0,
+    decay: str = "l2",
+) -> Recipe:
+    r"""Adam with the largest second moment so far, with torch's conventions.
+
+    .. math:: \hat V \leftarrow \max(\hat V, V), \qquad
+       W \leftarrow W - \eta\,\frac{M/(1-\beta_1^t)}{\sqrt{\hat V/(1-\beta_2^t)}+\epsilon}
+
+    with M and V as in `adam`.
+
+    Parameters
+    ----------
+    lr : float or callable
+    betas : pair of float or callable
+        In [0, 1).
+    eps : float or callable
+        Added to the root.
+    weight_decay : float or callable
+    decay : {"decoupled", "l2", "independent", "cautious"}
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ValueError
+        For values outside their ranges.
+
+    Notes
+    -----
+    ``torch.optim.Adam(amsgrad=True)``; with ``decay="decoupled"`` that of ``AdamW``. The maximum is taken before the
+    bias correction, unlike in the paper, which has none, and in optax, which takes it afterwards.
+
+    Examples
+    --------
+    >>> opt = st.AMSGrad([np.array([1.0])], lr=0.1)
+    >>> opt.step([np.array([3.0])])
+    >>> opt.params["0"].round(6)
+    array([0.9])
+    """
+    beta1, beta2 = check_pair(betas)
+    largest = Diagonal(Largest(Squares(beta2)), Debiased(beta2, eps))
+    return Recipe(
+        name="amsgrad",
+        lr=lr,
+        **metric(estimator=EMA(beta1, "debiased"), preconditioner=largest),
+        **decay_parts(decay, weight_decay),
+    )
+
+
+@recipe(family="diagonal", source="Liu et al., arXiv 1908.03265; torch.optim.RAdam")
+def radam(
+    *,
+    lr: Schedulable = 1e-3,
+    betas: Pair = (0.9, 0.999),
+    eps: Schedulable = 1e-8,
+    weight_decay: Schedulable = 0.0,
+    decay: str = "l2",
+) -> Recipe:
+    r"""Rectified Adam, with torch's conventions: plain momentum until the second moment has settled.
+
+    .. math:: W \leftarrow W - \eta\,\frac{r_t\sqrt{1-\beta_2^t}}{1-\beta_1^t}\,\frac{M}{\sqrt V+\epsilon}
+       \ \text{ where } \rho_t > 5, \qquad W \leftarrow W - \eta\,\frac{M}{1-\beta_1^t} \ \text{ else},
+
+    with M and V as in `adam`, and :math:`r_t, \rho_t` as in `schattor.parts.Rectified`.
+
+    Parameters
+    ----------
+    lr : float or callable
+    betas : pair of float or callable
+        In [0, 1).
+    eps : float or callable
+        Added to the root before the bias correction.
+    weight_decay : float or callable
+    decay : {"decoupled", "l2", "independent", "cautious"}
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ValueError
+        For values outside their ranges.
+
+    Notes
+    -----
+    ``torch.optim.RAdam``. The authors' code withholds the first steps altogether unless told otherwise.
+
+    Examples
+    --------
+    >>> opt = st.RAdam([np.array([1.0])], lr=0.1)
+    >>> opt.step([np.array([3.0])])
+    >>> opt.params["0"].round(6)
+    array([0.7])
+    """
+    beta1, beta2 = check_pair(betas)
+    rectified = Diagonal(Squares(beta2), Rectified(beta2, eps))
+    return Recipe(
+        name="radam",
+        lr=lr,
+        **metric(estimator=EMA(beta1, "debiased"), preconditioner=rectified),
+        **decay_parts(decay, weight_decay),
+    )
+
+
+@recipe(
+    family="diagonal", source="Zhuang et al., arXiv 2010.07468; github.com/juntang-zhuang/Adabelief-Optimizer"
+)
+def adabelief(
+    *,
+    lr: Schedulable = 1e-3,
+    betas: Pair = (0.9, 0.999),
+    eps: Schedulable = 1e-16,
+    rectify: bool = True,
+    weight_decay: Schedulable = 0.0,
+    decay: str = "decoupled",
+) -> Recipe:
+    r"""AdaBelief: the metric of the gradient's distance from its average.
+
+    .. math:: M \leftarrow \beta_1 M + (1-\beta_1) G, \qquad S \leftarrow \beta_2 S + (1-\beta_2)(G - M)^2 + \epsilon,
+       \qquad W \leftarrow W - \eta\,\frac{M/(1-\beta_1^t)}{\sqrt{S/(1-\beta_2^t)}+\epsilon},
+
+    or, by default, the rectified form of `radam` with S in the place of V.
+
+    Parameters
+    ----------
+    lr : float or callable
+    betas : pair of float or callable
+        In [0, 1).
+    eps : float or callable
+        Added to S in every step, and to the root.
+    rectify : bool
+    weight_decay : float or callable
+    decay : {"decoupled", "l2", "independent", "cautious"}
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ValueError
+        For values outside their ranges.
+
+    Notes
+    -----
+    adabelief_pytorch 0.2.1. As :math:`\epsilon` is added to the stored S, the corrected S never falls below
+    :math:`\epsilon/(1-\beta_2)`.
+
+    Examples
+    --------
+    >>> opt = st.AdaBelief([np.array([1.0])], lr=0.1)
+    >>> opt.step([np.array([3.0])])
+    >>> opt.params["0"].round(6)
+    array([0.7])
+    """
+    beta1, beta2 = check_pair(betas)
+    division = (Rectified if rectify else Debiased)(beta2, eps, beta1)
+    return Recipe(
+        name="adabelief",
+        lr=lr,
+        **metric(estimator=EMA(beta1, "zero"), preconditioner=Diagonal(Deviations(beta2, eps), division)),
+        **decay_parts(decay, weight_decay),
+    )
+
+
+@recipe(family="diagonal", source="Duchi, Hazan, Singer, JMLR 2011; torch.optim.Adagrad")
+def adagrad(
+    *,
+    lr: Schedulable = 1e-2,
+    lr_decay: float = 0.0,
+    initial_accumulator_value: float = 0.0,
+    eps: Schedulable = 1e-10,
+    weight_decay: Schedulable = 0.0,
+    decay: str = "l2",
+) -> Recipe:
+    r"""AdaGrad with torch's conventions.
+
+    .. math:: V \leftarrow V + G^2, \qquad
+       W \leftarrow W - \frac{\eta}{1+(t-1)\,\text{lr\_decay}}\,\frac{G}{\sqrt V+\epsilon}.
+
+    Parameters
+    ----------
+    lr : float or callable
+    lr_decay : float
+        By the global step.
+    initial_accumulator_value : float
+        V at the start. At zero the first step is a sign step.
+    eps : float or callable
+        Added to the root.
+    weight_decay : float or callable
+    decay : {"decoupled", "l2", "independent", "cautious"}
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ValueError
+        For values outside their ranges.
+
+    Notes
+    -----
+    ``torch.optim.Adagrad``.
+
+    Examples
+    --------
+    >>> opt = st.Adagrad([np.array([1.0])], lr=0.1)
+    >>> opt.step([np.array([3.0])])
+    >>> opt.params["0"].round(6)
+    array([0.9])
+    """
+    NON_NEGATIVE.check("lr_decay", lr_decay)
+    NON_NEGATIVE.check_schedulable("lr", lr)
+    return Recipe(
+        name="adagrad",
+        lr=lr if lr_decay == 0 else InverseTime(lr, lr_decay),
+        **metric(preconditioner=Diagonal(SumOfSquares(initial_accumulator_value), Plain(eps))),
+        **decay_parts(decay, weight_decay),
+    )
+
+
+@recipe(family="diagonal", source="Tieleman and Hinton, Coursera lecture 6.5, 2012; torch.optim.RMSprop")
+def rmsprop(
+    *,
+    lr: Schedulable = 1e-2,
+    alpha: Schedulable = 0.99,
+    eps: Schedulable = 1e-8,
+    momentum: Schedulable = 0.0,
+    centered: bool = False,
+    weight_decay: Schedulable = 0.0,
+    decay: str = "l2",
+) -> Recipe:
+    r"""RMSprop with torch's conventions.
+
+    .. math:: V \leftarrow \alpha V + (1-\alpha) G^2, \qquad B \leftarrow \mu B + \frac{G}{\sqrt V+\epsilon}, \qquad
+       W \leftarrow W - \eta B,
+
+    with the average of the gradients squared and taken off V if `centered`.
+
+    Parameters
+    ----------
+    lr : float or callable
+    alpha : float or callable
+        In [0, 1).
+    eps : float or callable
+        Added to the root.
+    momentum : float or callable
+        :math:`\mu` in [0, 1); 0 keeps no buffer.
+    centered : bool
+    weight_decay : float or callable
+    decay : {"decoupled", "l2", "independent", "cautious"}
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ValueError
+        For values outside their ranges.
+
+    Notes
+    -----
+    ``torch.optim.RMSprop``. There is no bias correction: the first step is :math:`1/\sqrt{1-\alpha}` times a sign step.
+    Where rounding makes the centred V negative, it counts as zero.
+
+    Examples
+    --------
+    >>> opt = st.RMSprop([np.array([1.0])], lr=0.1)
+    >>> opt.step([np.array([3.0])])
+    >>> opt.params["0"].round(6)
+    array([0.])
+    """
+    moment = (CentredSquares if centered else Squares)(alpha)
+    return Recipe(
+        name="rmsprop",
+        lr=lr,
+        **metric(preconditioner=Diagonal(moment, Plain(eps))),
+        output=None if momentum == 0 else HeavyBall(momentum),
+        **decay_parts(decay, weight_decay),
+    )
+
+
+@recipe(family="diagonal", source="Zeiler, arXiv 1212.5701; torch.optim.Adadelta")
+def adadelta(
+    *,
+    lr: Schedulable = 1.0,
+    rho: Schedulable = 0.9,
+    eps: Schedulable = 1e-6,
+    weight_decay: Schedulable = 0.0,
+    decay: str = "l2",
+) -> Recipe:
+    r"""AdaDelta: steps in the units of earlier steps.
+
+    .. math:: V \leftarrow \rho V + (1-\rho) G^2, \quad \Delta = \frac{\sqrt{X+\epsilon}}{\sqrt{V+\epsilon}}\,G, \quad
+       X \leftarrow \rho X + (1-\rho)\Delta^2, \quad W \leftarrow W - \eta\Delta.
+
+    Parameters
+    ----------
+    lr : float or callable
+        Scales the step, never the state.
+    rho : float or callable
+        In [0, 1).
+    eps : float or callable
+        Inside both roots.
+    weight_decay : float or callable
+    decay : {"decoupled", "l2", "independent", "cautious"}
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ValueError
+        For values outside their ranges.
+
+    Notes
+    -----
+    ``torch.optim.Adadelta``.
+
+    Examples
+    --------
+    >>> opt = st.Adadelta([np.array([1.0])], lr=0.1)
+    >>> opt.step([np.array([3.0])])
+    >>> opt.params["0"].round(6)
+    array([0.999684])
+    """
+    return Recipe(
+        name="adadelta",
+        lr=lr,
+        **metric(preconditioner=RatioOfMoments(rho, eps)),
         **decay_parts(decay, weight_decay),
     )

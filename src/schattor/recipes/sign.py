@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..estimators import EMA
+from ..estimators import EMA, DoubleEMA
 from ..geometries import Sign
-from ..recipe import Recipe, decay_parts, recipe
+from ..recipe import Pair, Recipe, check_pair, decay_parts, recipe
 from ..values import Schedulable
 
 
@@ -89,6 +89,59 @@ def signum(
         name="signum",
         lr=lr,
         estimator=EMA(momentum, "zero", nesterov),
+        geometry=Sign(),
+        **decay_parts(decay, weight_decay),
+    )
+
+
+@recipe(family="sign", source="Chen et al., arXiv 2302.06675; github.com/google/automl, lion")
+def lion(
+    *,
+    lr: Schedulable = 1e-4,
+    betas: Pair = (0.9, 0.99),
+    weight_decay: Schedulable = 0.0,
+    decay: str = "decoupled",
+) -> Recipe:
+    r"""Lion: the sign of one average, the buffer of another.
+
+    .. math:: W \leftarrow (1-\eta\lambda) W - \eta\,\mathrm{sign}(\beta_1 M + (1-\beta_1) G), \qquad
+       M \leftarrow \beta_2 M + (1-\beta_2) G.
+
+    Parameters
+    ----------
+    lr : float or callable
+        What every entry moves by.
+    betas : pair of float or callable
+        In [0, 1). Equal ones give `signum`.
+    weight_decay : float or callable
+        With the decoupled decay no entry leaves [-1/weight_decay, 1/weight_decay].
+    decay : {"decoupled", "l2", "independent", "cautious"}
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ValueError
+        For values outside their ranges.
+
+    Notes
+    -----
+    arXiv 2302.06675, the authors' lion_pytorch.py.
+
+    Examples
+    --------
+    >>> opt = st.Lion([np.array([1.0])], lr=0.25)
+    >>> opt.step([np.array([-3.0])])
+    >>> opt.params["0"]
+    array([1.25])
+    """
+    near, far = check_pair(betas)
+    return Recipe(
+        name="lion",
+        lr=lr,
+        estimator=DoubleEMA(near, far),
         geometry=Sign(),
         **decay_parts(decay, weight_decay),
     )

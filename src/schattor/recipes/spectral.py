@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from ..backends import NewtonSchulz
 from ..estimators import EMA
-from ..geometries import Spectral
-from ..parts import NormScaling
+from ..geometries import ColumnNorm, Geometry, Lp, RowNorm, Sign, Spectral
+from ..parts import Additive, NormScaling
 from ..recipe import Recipe, decay_parts, recipe
 from ..values import Schedulable
 from .schatten import momentum_of
@@ -159,4 +160,89 @@ def polar_grad(
         scaling=NormScaling("regularization"),
         matrices_only=True,
         **decay_parts(decay, weight_decay),
+    )
+
+
+SCION_NORMS: dict[str, tuple[Callable[[], Geometry], str]] = {
+    "spectral": (lambda: Spectral(NewtonSchulz("muon")), "spectral"),
+    "sign": (Sign, "inverse_cols"),
+    "column": (ColumnNorm, "rows"),
+    "row": (RowNorm, "inverse_root_cols"),
+    "bias_rms": (lambda: Lp(2.0), "rows"),
+}
+"""Scion's norms by name: geometry and shape factor, with which every norm is one of operators between RMS norms."""
+
+
+@recipe(family="spectral", source="Pethick et al., arXiv 2502.07529; github.com/LIONS-EPFL/scion")
+def scion(
+    *,
+    lr: Schedulable = 1e-3,
+    norm: str = "spectral",
+    radius: float = 1.0,
+    momentum: Schedulable = 0.9,
+    constrained: bool = False,
+) -> Recipe:
+    r"""Scion: one norm ball for each kind of layer, and steps to or along its boundary.
+
+    .. math:: M \leftarrow \beta M + (1-\beta) G, \qquad W \leftarrow (1-\eta) W + \eta\,\rho\,s\,D(M)
+
+    with the ball oracle D of the layer's norm, its shape factor s and :math:`\rho` = radius. Constrained, this is a
+    conditional gradient (Frank-Wolfe) step, which keeps W in the ball; unconstrained, W keeps its share one.
+
+    ============== ======================= ============ ====================================================
+    norm           geometry                s            for
+    ============== ======================= ============ ====================================================
+    ``"spectral"`` spectral, five steps    sqrt(m/n)    hidden layers; convolutions through views.flatten()
+    ``"sign"``     largest entry           1/n          the output layer, or input layers that are shared
+    ``"column"``   largest column          sqrt(m)      embeddings and input layers
+    ``"row"``      largest row             1/sqrt(n)    the output layer
+    ``"bias_rms"`` Euclidean               sqrt(m)      vectors
+    ============== ======================= ============ ====================================================
+
+    Parameters
+    ----------
+    lr : float or callable
+        In [0, 1] if constrained.
+    norm : {"spectral", "sign", "column", "row", "bias_rms"}
+    radius : float
+        :math:`\rho`; the source calls it scale, and takes 50 for hidden layers and 3000 for the output of NanoGPT.
+    momentum : float or callable
+        :math:`\beta`, one minus the source's momentum. The buffer starts at zero.
+    constrained : bool
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ValueError
+        For values outside their ranges.
+
+    Notes
+    -----
+    arXiv 2502.07529, Algorithms 1 and 2. The conditional gradient step is decoupled decay with weight_decay = 1. With
+    ``backend="svd"`` the spectral oracle is exact; Newton-Schulz may leave the ball by some 20 percent. The source's
+    convolutional norm divides by the size of the kernel too.
+
+    Examples
+    --------
+    >>> params = {"embed": np.zeros((2, 3)), "W": np.zeros((2, 2))}
+    >>> routes = {"embed": st.recipes.scion(norm="column"), "*": st.recipes.scion(radius=50.0)}
+    >>> opt = st.Optimizer(params, routes, backend="svd")
+    >>> opt.step({"embed": np.ones((2, 3)), "W": np.diag([2.0, 1.0])})
+    >>> opt.params["W"] + 0.0
+    array([[-0.05,  0.  ],
+           [ 0.  , -0.05]])
+    """
+    if norm not in SCION_NORMS:
+        raise ValueError(f"norm must be one of {', '.join(map(repr, SCION_NORMS))}, got {norm!r}")
+    geometry, scale = SCION_NORMS[norm]
+    return Recipe(
+        name="scion",
+        lr=lr,
+        estimator=EMA(momentum, "zero"),
+        geometry=geometry(),
+        scaling=NormScaling("ball", scale, radius),
+        update=Additive("decoupled", 1.0) if constrained else Additive(),
     )

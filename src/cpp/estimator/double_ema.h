@@ -1,0 +1,39 @@
+#pragma once
+
+#include "estimator/estimator.h"
+
+namespace schattor {
+
+/// Two averages of one gradient over one buffer (Lion, arXiv 2302.06675): the estimate is b1 M + (1 - b1) G,
+/// then M <- b2 M + (1 - b2) G. The buffer starts at zero.
+class DoubleEma final : public Estimator {
+public:
+    DoubleEma(Value near, Value far) : near_(near), far_(far) {}
+
+    std::vector<StateSlot> state(Shape shape) const override { return {{"average", shape}}; }
+    const float* estimate(const Context<float>& c, const float* g, float* out) const override {
+        return run(c, g, out);
+    }
+    const double* estimate(const Context<double>& c, const double* g, double* out) const override {
+        return run(c, g, out);
+    }
+    double gain(std::span<const double>) const override { return roundingHeadroom; }
+    bool elementwise() const override { return true; }
+    double retention(std::span<const double> slots) const override {
+        return std::max(near_.at(slots), far_.at(slots));
+    }
+
+private:
+    template <class T>
+    const T* run(const Context<T>& c, const T* g, T* out) const {
+        const double b1 = c(near_), b2 = c(far_);
+        kernels::combine(c.size(), b1, c.state[0], 1.0 - b1, g, out);
+        kernels::combine(c.size(), b2, c.state[0], 1.0 - b2, g, c.state[0]);
+        return out;
+    }
+
+    Value near_;
+    Value far_;
+};
+
+}  // namespace schattor

@@ -1,0 +1,35 @@
+#include "precond/diagonal.h"
+
+namespace schattor {
+
+std::size_t Diagonal::scratch(Shape shape, Dtype dtype) const {
+    return Arena::bytesFor<std::byte>(static_cast<std::size_t>(shape.size()) * sizeOf(dtype));
+}
+
+std::optional<kernels::Root> Diagonal::root(std::span<const double> slots, std::int64_t count) const {
+    const std::optional<double> beta = moment_->averages(slots);
+    const Division::Terms d = division_->terms(slots, count);
+    if (!beta || !d.divides || d.a != 1.0) return std::nullopt;
+    return kernels::Root{*beta, d.c, d.eps};
+}
+
+void Diagonal::observe(const Context<float>& c, const float* g, const float* m) const {
+    moment_->observe(c, g, m);
+}
+void Diagonal::observe(const Context<double>& c, const double* g, const double* m) const {
+    moment_->observe(c, g, m);
+}
+
+template <class T>
+void Diagonal::applyIn(const Context<T>& c, const T* m, T* out) const {
+    const Division::Terms d = division_->terms(c.slots, c.count);
+    if (!d.divides) return kernels::scale(c.size(), d.a, m, out);
+    const ArenaFrame frame(*c.arena);
+    T* work = c.arena->template take<T>(static_cast<std::size_t>(c.size()));
+    kernels::divideByRoot(c.size(), d.a, m, d.c, moment_->value(c, work), d.eps, out);
+}
+
+void Diagonal::apply(const Context<float>& c, const float* m, float* out) const { applyIn(c, m, out); }
+void Diagonal::apply(const Context<double>& c, const double* m, double* out) const { applyIn(c, m, out); }
+
+}  // namespace schattor

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+
+#include "precond/division.h"
+#include "precond/moment.h"
+#include "precond/preconditioner.h"
+
+namespace schattor {
+
+/// A diagonal metric: the estimate divided by the root of a moment. 0 where the denominator is 0.
+class Diagonal final : public Preconditioner {
+public:
+    Diagonal(std::shared_ptr<const Moment> moment, std::shared_ptr<const Division> division)
+        : moment_(std::move(moment)), division_(std::move(division)) {}
+
+    std::vector<StateSlot> state(Shape shape) const override { return moment_->state(shape); }
+    std::size_t scratch(Shape shape, Dtype dtype) const override;
+    void observe(const Context<float>&, const float*, const float*) const override;
+    void observe(const Context<double>&, const double*, const double*) const override;
+    void apply(const Context<float>&, const float*, float*) const override;
+    void apply(const Context<double>&, const double*, double*) const override;
+    bool elementwise() const override { return true; }
+    std::optional<kernels::Root> root(std::span<const double> slots, std::int64_t count) const override;
+    double largestMagnitude(Dtype dtype) const override { return moment_->largestMagnitude(dtype); }
+
+private:
+    template <class T>
+    void applyIn(const Context<T>&, const T* m, T* out) const;
+
+    std::shared_ptr<const Moment> moment_;
+    std::shared_ptr<const Division> division_;
+};
+
+}  // namespace schattor

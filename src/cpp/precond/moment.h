@@ -1,0 +1,161 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <optional>
+
+#include "base/kernels.h"
+#include "base/part.h"
+
+namespace schattor {
+
+/// The array whose root a diagonal metric divides by: it follows the gradients entry by entry.
+class Moment : public Part {
+public:
+    virtual void observe(const Context<float>&, const float* g, const float* m) const = 0;
+    virtual void observe(const Context<double>&, const double* g, const double* m) const = 0;
+    /// Where the moment stands: a state array, or `work`.
+    virtual const float* value(const Context<float>&, float* work) const = 0;
+    virtual const double* value(const Context<double>&, double* work) const = 0;
+    bool elementwise() const override { return true; }
+
+    /// b, where the moment is V <- b V + (1 - b) G^2 in one state array.
+    virtual std::optional<double> averages(std::span<const double>) const { return std::nullopt; }
+    /// Largest gradient magnitude that the state can take: half of it, as roundings add up.
+    virtual double largestMagnitude(Dtype dtype) const { return 0.5 * std::sqrt(largestFinite(dtype)); }
+};
+
+// Both dtypes of the two calls, from the templates observeIn and valueIn.
+#define SCHATTOR_MOMENT_CALLS                                                                            \
+    void observe(const Context<float>& c, const float* g, const float* m) const override {               \
+        observeIn(c, g, m);                                                                              \
+    }                                                                                                    \
+    void observe(const Context<double>& c, const double* g, const double* m) const override {            \
+        observeIn(c, g, m);                                                                              \
+    }                                                                                                    \
+    const float* value(const Context<float>& c, float* work) const override { return valueIn(c, work); } \
+    const double* value(const Context<double>& c, double* work) const override { return valueIn(c, work); }
+
+/// V <- b V + (1 - b) G^2
+class Squares final : public Moment {
+public:
+    explicit Squares(Value beta) : beta_(beta) {}
+    std::vector<StateSlot> state(Shape s) const override { return {{"second_moment", s}}; }
+    std::optional<double> averages(std::span<const double> slots) const override { return beta_.at(slots); }
+    SCHATTOR_MOMENT_CALLS
+
+private:
+    template <class T>
+    void observeIn(const Context<T>& c, const T* g, const T*) const {
+        kernels::averageSquares(c.size(), c(beta_), g, c.state[0]);
+    }
+    template <class T>
+    const T* valueIn(const Context<T>& c, T*) const {
+        return c.state[0];
+    }
+    Value beta_;
+};
+
+/// V <- V + G^2, from V = initial (AdaGrad).
+class SumOfSquares final : public Moment {
+public:
+    explicit SumOfSquares(double initial) : initial_(initial) {}
+    std::vector<StateSlot> state(Shape s) const override { return {{"sum_of_squares", s, initial_}}; }
+    /// A million steps of this size fit.
+    double largestMagnitude(Dtype dtype) const override { return 0.5e-3 * std::sqrt(largestFinite(dtype)); }
+    SCHATTOR_MOMENT_CALLS
+
+private:
+    template <class T>
+    void observeIn(const Context<T>& c, const T* g, const T*) const {
+        for (Index i = 0; i < c.size(); ++i) c.state[0][i] += g[i] * g[i];
+    }
+    template <class T>
+    const T* valueIn(const Context<T>& c, T*) const {
+        return c.state[0];
+    }
+    double initial_;
+};
+
+/// The entrywise largest value of another moment so far (AMSGrad).
+class Largest final : public Moment {
+public:
+    explicit Largest(std::shared_ptr<const Moment> inner) : inner_(std::move(inner)) {}
+    std::vector<StateSlot> state(Shape s) const override {
+        std::vector<StateSlot> slots = inner_->state(s);
+        slots.push_back({"largest_" + slots.front().name, s});
+        return slots;
+    }
+    double largestMagnitude(Dtype dtype) const override { return inner_->largestMagnitude(dtype); }
+    SCHATTOR_MOMENT_CALLS
+
+private:
+    template <class T>
+    void observeIn(const Context<T>& c, const T* g, const T* m) const {
+        Context<T> inner = c;
+        inner.state = c.state.first(c.state.size() - 1);
+        inner_->observe(inner, g, m);
+        const ArenaFrame frame(*c.arena);
+        const T* v = inner_->value(inner, c.arena->template take<T>(static_cast<std::size_t>(c.size())));
+        T* largest = c.state.back();
+        for (Index i = 0; i < c.size(); ++i) largest[i] = std::max(largest[i], v[i]);
+    }
+    template <class T>
+    const T* valueIn(const Context<T>& c, T*) const {
+        return c.state.back();
+    }
+    std::shared_ptr<const Moment> inner_;
+};
+
+/// V - A^2 with V <- b V + (1 - b) G^2 and A <- b A + (1 - b) G, not below zero (centred RMSprop).
+class CentredSquares final : public Moment {
+public:
+    explicit CentredSquares(Value beta) : beta_(beta) {}
+    std::vector<StateSlot> state(Shape s) const override { return {{"second_moment", s}, {"mean", s}}; }
+    SCHATTOR_MOMENT_CALLS
+
+private:
+    template <class T>
+    void observeIn(const Context<T>& c, const T* g, const T*) const {
+        const double b = c(beta_);
+        kernels::averageSquares(c.size(), b, g, c.state[0]);
+        kernels::combine(c.size(), b, c.state[1], 1.0 - b, g, c.state[1]);
+    }
+    template <class T>
+    const T* valueIn(const Context<T>& c, T* work) const {
+        for (Index i = 0; i < c.size(); ++i)
+            work[i] = std::max(T(0), c.state[0][i] - c.state[1][i] * c.state[1][i]);
+        return work;
+    }
+    Value beta_;
+};
+
+/// S <- b S + (1 - b) (G - M)^2 + eps, M being the estimate (AdaBelief).
+class Deviations final : public Moment {
+public:
+    Deviations(Value beta, Value eps) : beta_(beta), eps_(eps) {}
+    std::vector<StateSlot> state(Shape s) const override { return {{"deviation", s}}; }
+    /// G - M is at most twice as large as the largest gradient.
+    double largestMagnitude(Dtype dtype) const override { return 0.25 * std::sqrt(largestFinite(dtype)); }
+    SCHATTOR_MOMENT_CALLS
+
+private:
+    template <class T>
+    void observeIn(const Context<T>& c, const T* g, const T* m) const {
+        const T b = static_cast<T>(c(beta_)), rest = static_cast<T>(1.0 - c(beta_));
+        const T eps = static_cast<T>(c(eps_));
+        for (Index i = 0; i < c.size(); ++i)
+            c.state[0][i] = b * c.state[0][i] + rest * (g[i] - m[i]) * (g[i] - m[i]) + eps;
+    }
+    template <class T>
+    const T* valueIn(const Context<T>& c, T*) const {
+        return c.state[0];
+    }
+    Value beta_;
+    Value eps_;
+};
+
+#undef SCHATTOR_MOMENT_CALLS
+
+}  // namespace schattor

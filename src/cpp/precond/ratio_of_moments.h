@@ -1,0 +1,42 @@
+#pragma once
+
+#include "precond/preconditioner.h"
+
+namespace schattor {
+
+/// AdaDelta (arXiv 1212.5701): V <- b V + (1 - b) G^2, P(M) = sqrt(X + eps) / sqrt(V + eps) M, and then
+/// X <- b X + (1 - b) P(M)^2.
+class RatioOfMoments final : public Preconditioner {
+public:
+    RatioOfMoments(Value beta, Value eps) : beta_(beta), eps_(eps) {}
+
+    std::vector<StateSlot> state(Shape s) const override {
+        return {{"second_moment", s}, {"second_moment_of_steps", s}};
+    }
+    void observe(const Context<float>& c, const float* g, const float*) const override {
+        kernels::averageSquares(c.size(), c(beta_), g, c.state[0]);
+    }
+    void observe(const Context<double>& c, const double* g, const double*) const override {
+        kernels::averageSquares(c.size(), c(beta_), g, c.state[0]);
+    }
+    void apply(const Context<float>& c, const float* m, float* out) const override { applyIn(c, m, out); }
+    void apply(const Context<double>& c, const double* m, double* out) const override { applyIn(c, m, out); }
+    bool elementwise() const override { return true; }
+    double largestMagnitude(Dtype dtype) const override { return 0.5 * std::sqrt(largestFinite(dtype)); }
+
+private:
+    template <class T>
+    void applyIn(const Context<T>& c, const T* m, T* out) const {
+        const T eps = static_cast<T>(c(eps_));
+        for (Index i = 0; i < c.size(); ++i) {
+            const T below = std::sqrt(c.state[0][i] + eps);
+            out[i] = below > T(0) ? std::sqrt(c.state[1][i] + eps) / below * m[i] : T(0);
+        }
+        kernels::averageSquares(c.size(), c(beta_), out, c.state[1]);
+    }
+
+    Value beta_;
+    Value eps_;
+};
+
+}  // namespace schattor
