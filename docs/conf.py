@@ -34,10 +34,11 @@ extensions = [
     "benchmark_pages",
     "local_mathjax",
     "notebook_pages",
+    "recipe_table",
 ]
 
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
-exclude_patterns = ["_build", "_static", "_benchmarks", "ext"]
+exclude_patterns = ["_build", "_static", "_benchmarks", "_recipes", "ext"]
 nitpicky = False
 
 # MyST

@@ -27,6 +27,16 @@ class Geometry(ABC):
     matrix: ClassVar[bool] = False
     """Whether the norm is one of matrices, so that blocks of more than two dimensions need a view."""
 
+    @property
+    @abstractmethod
+    def equivariance(self) -> str:
+        """The largest named group that commutes with the oracles.
+
+        ``"orthogonal"``: rotations from the left and from the right; ``"left"``, ``"right"``: those of one side, and
+        signed permutations of the other; ``"rotations"``: all of the entries; ``"entries"``: signed permutations of
+        the entries.
+        """
+
     @abstractmethod
     def lower(
         self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
@@ -184,6 +194,7 @@ class Schatten(Geometry):
     rtol: float | None = None
 
     matrix: ClassVar[bool] = True
+    equivariance = "orthogonal"
 
     def __post_init__(self) -> None:
         EXPONENT.check_schedulable("p", self.p)
@@ -274,6 +285,11 @@ class Lp(Geometry):
     def __post_init__(self) -> None:
         EXPONENT.check_schedulable("p", self.p)
 
+    @property
+    def equivariance(self) -> str:
+        """All rotations for the Euclidean norm, else signed permutations of the entries."""
+        return "rotations" if self.p == 2 else "entries"
+
     def lower(
         self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
     ) -> _core.Geometry:
@@ -318,6 +334,7 @@ class RowNorm(Geometry):
     """
 
     matrix: ClassVar[bool] = True
+    equivariance = "right"
 
     def lower(
         self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
@@ -347,6 +364,7 @@ class ColumnNorm(Geometry):
     """
 
     matrix: ClassVar[bool] = True
+    equivariance = "left"
 
     def lower(
         self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None

@@ -70,6 +70,7 @@ class KyFan(Geometry):
     seed: int = 0
 
     matrix: ClassVar[bool] = True
+    equivariance = "orthogonal"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", operator.index(self.k))

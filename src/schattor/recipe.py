@@ -36,6 +36,8 @@ class Recipe:
         Outer exponent and weights over the blocks that the recipe serves; None leaves the blocks alone.
     matrices_only : bool
         Refuse blocks below two dimensions.
+
+    `degree` and `equivariance` follow from the parts.
     """
 
     name: str
@@ -58,6 +60,24 @@ class Recipe:
     def geometry_of(self, block: str) -> Geometry:
         """Return the geometry of the block of this name."""
         return self.geometry.geometries[block] if isinstance(self.geometry, MixedNorm) else self.geometry
+
+    @property
+    def degree(self) -> int | None:
+        """Degree of the step in the scale of all gradients, weight decay and eps aside; None where it has none."""
+        if isinstance(self.scaling, NormScaling) and self.scaling.rule == "ball":
+            return 0
+        return 1 if self.preconditioner is None else self.preconditioner.degree
+
+    @property
+    def equivariance(self) -> str:
+        """The group that commutes with the steps; see `schattor.Geometry`. A mixed norm has that of its blocks."""
+        if self.preconditioner is not None:
+            return "entries"
+        geometries = (
+            self.geometry.geometries.values() if isinstance(self.geometry, MixedNorm) else [self.geometry]
+        )
+        groups = {geometry.equivariance for geometry in geometries}
+        return groups.pop() if len(groups) == 1 else "mixed"
 
     def signature(self) -> str:
         """Return the kinds of the parts that keep state: what a saved state must agree with."""

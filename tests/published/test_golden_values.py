@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -13,37 +11,59 @@ GRADIENTS = [1.0, 0.1, -2.0, 0.5, 1.0, -0.3, 0.7, 2.0]
 STORED_STEPS = (1, 2, 3, 5, 8)
 HALF_UNIT = 0.5e-6 * (1 + 1e-9)
 
-# W_0 = 1, lr = 0.1, the gradients above whatever W is; computed by torch.optim in float64, six decimals.
-SCALAR: list[tuple[str, dict[str, Any], tuple[float, ...]]] = [
-    ("Adam", {"weight_decay": 0.0}, (0.900000, 0.825919, 0.857319, 0.857544, 0.794066)),
+# W_0 = 1, lr = 0.1, the gradients above whatever W is; computed by the public code in float64, six decimals.
+r = st.recipes
+SCALAR: list[tuple[str, st.Recipe, tuple[float, ...]]] = [
+    ("Adam", r.adam(lr=0.1), (0.900000, 0.825919, 0.857319, 0.857544, 0.794066)),
+    ("Adam, L2", r.adam(lr=0.1, weight_decay=0.1), (0.900000, 0.821301, 0.845945, 0.830905, 0.744957)),
+    ("AdamW", r.adamw(lr=0.1, weight_decay=0.1), (0.890000, 0.807019, 0.830349, 0.813926, 0.726529)),
+    ("Adam, beta2 0.9", r.adam(lr=0.1, betas=(0.9, 0.9)), (0.900000, 0.823949, 0.854388, 0.854527, 0.791660)),
+    ("AdaGrad", r.adagrad(lr=0.1), (0.900000, 0.890050, 0.979403, 0.917634, 0.842028)),
+    ("RMSprop", r.rmsprop(lr=0.1, alpha=0.9), (0.683772, 0.650623, 0.938728, 0.725264, 0.447003)),
+    ("AdaDelta", r.adadelta(), (0.996838, 0.996369, 1.000363, 0.996434, 0.991125)),
+    ("AMSGrad", r.amsgrad(lr=0.1, betas=(0.9, 0.9)), (0.900000, 0.827452, 0.857891, 0.857730, 0.795758)),
+    ("RAdam", r.radam(lr=0.1, betas=(0.9, 0.9)), (0.900000, 0.847368, 0.887959, 0.888557, 0.865594)),
+    ("AdaBelief", r.adabelief(lr=0.1, rectify=False), (0.888889, 0.806166, 0.839740, 0.839979, 0.771097)),
     (
-        "Adam, L2 0.1",
-        {"weight_decay": 0.1, "decay": "l2"},
-        (0.900000, 0.821301, 0.845945, 0.830905, 0.744957),
+        "AdaBelief, rectified",
+        r.adabelief(lr=0.1, betas=(0.9, 0.9)),
+        (0.900000, 0.847368, 0.887959, 0.888557, 0.863441),
     ),
-    ("AdamW, decay 0.1", {"weight_decay": 0.1}, (0.890000, 0.807019, 0.830349, 0.813926, 0.726529)),
-    (
-        "Adam, beta2 0.9",
-        {"weight_decay": 0.0, "betas": (0.9, 0.9)},
-        (0.900000, 0.823949, 0.854388, 0.854527, 0.791660),
-    ),
+    ("Lion", r.lion(lr=0.1, weight_decay=0.1), (0.890000, 0.781100, 0.873289, 0.656911, 0.536410)),
+    ("SF-AdamW", r.schedule_free_adamw(lr=0.1), (0.900000, 0.892259, 0.952035, 0.942399, 0.882616)),
 ]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"), [row[1:] for row in SCALAR], ids=[row[0] for row in SCALAR]
-)
-def test_adam_on_a_scalar(arguments: dict[str, Any], expected: tuple[float, ...]) -> None:
+@pytest.mark.parametrize(("recipe", "expected"), [row[1:] for row in SCALAR], ids=[row[0] for row in SCALAR])
+def test_methods_on_a_scalar(recipe: st.Recipe, expected: tuple[float, ...]) -> None:
     """Half a unit of the last printed digit, on a scalar, a vector and inside a matrix."""
     for shape in ((), (1,), (2, 3)):
         W = np.ones(shape)
-        opt = st.AdamW([W], lr=0.1, **arguments)
+        opt = st.Optimizer([W], recipe)
         values = []
         for g in GRADIENTS:
             opt.step([np.full(shape, g)])
             values.append(W.copy())
         for t, value in zip(STORED_STEPS, expected, strict=True):
             assert np.abs(values[t - 1] - value).max() <= HALF_UNIT
+
+
+def test_averages_on_a_scalar() -> None:
+    """Schedule-free AdamW after eight steps, SGD after five: y, z and x."""
+    opt = st.ScheduleFreeAdamW([np.ones(())], lr=0.1)
+    for g in GRADIENTS:
+        opt.step([np.full((), g)])
+    assert abs(opt.evaluation_params()[0] - 0.903547) <= HALF_UNIT
+    W = np.ones(())
+    sgd = st.ScheduleFreeSGD([W], lr=0.1)
+    for g in GRADIENTS[:5]:
+        sgd.step([np.full((), g)])
+    for value, printed in (
+        (W, 0.9688),
+        (sgd.state_dict()["state/0/base"], 0.94),
+        (sgd.evaluation_params()[0], 0.972),
+    ):
+        assert abs(value - printed) <= 0.5e-4
 
 
 G = np.array([[1.0, 2.0, 2.0], [3.0, -1.0, 4.0]])

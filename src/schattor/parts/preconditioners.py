@@ -12,6 +12,11 @@ from ..values import MOMENTUM, NON_NEGATIVE, Schedulable, Schedules
 class Preconditioner(ABC):
     """Sees the gradient and the estimate, and maps the estimate."""
 
+    @property
+    def degree(self) -> int | None:
+        """Degree of the mapped estimate in the scale of all gradients, at eps = 0; None where it has none."""
+        return 0
+
     @abstractmethod
     def lower(self, schedules: Schedules) -> _core.Preconditioner:
         """Return the core's part."""
@@ -187,6 +192,11 @@ class Diagonal(Preconditioner):
     moment: Moment
     division: Division
 
+    @property
+    def degree(self) -> int | None:
+        """Zero, but none where the first steps are not divided."""
+        return None if isinstance(self.division, Rectified) else 0
+
     def lower(self, schedules: Schedules) -> _core.Preconditioner:
         """Return the core's part."""
         return _core.Diagonal(self.moment.lower(schedules), self.division.lower(schedules))
@@ -224,6 +234,11 @@ class RatioOfMoments(Preconditioner):
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("beta", self.beta)
         NON_NEGATIVE.check_schedulable("eps", self.eps)
+
+    @property
+    def degree(self) -> None:
+        """None: eps is the unit of the first steps."""
+        return None
 
     def lower(self, schedules: Schedules) -> _core.Preconditioner:
         """Return the core's part."""

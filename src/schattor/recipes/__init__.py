@@ -4,6 +4,11 @@ Every function takes keyword arguments and returns a frozen `Recipe` for use in 
 same name in `schattor` is the optimizer that follows it for all blocks.
 """
 
+from typing import Any
+
+from ..recipe import RecipeFunction
+from ._table import RecipeRow as RecipeRow
+from ._table import describe
 from .adaptive import adabelief, adadelta, adagrad, adam, adamw, amsgrad, radam, rmsprop
 from .averaging import schedule_free as schedule_free
 from .averaging import schedule_free_adamw, schedule_free_sgd
@@ -33,3 +38,23 @@ __all__ = [
     "sign_sgd",
     "signum",
 ]
+
+_REGISTRY: dict[str, RecipeFunction[Any]] = {name: globals()[name] for name in __all__}
+
+
+def table() -> list[RecipeRow]:
+    """Return a row of facts for every recipe, read off the recipes themselves.
+
+    Returns
+    -------
+    list of RecipeRow
+        With the attributes name, family, source, defaults, presets, state, memory (in units of the block), degree,
+        equivariance and matrices_only.
+
+    Examples
+    --------
+    >>> adam = next(row for row in st.recipes.table() if row.name == "adam")
+    >>> adam.state, adam.memory, adam.degree, adam.equivariance
+    (('average', 'second_moment'), 2.0, 0, 'entries')
+    """
+    return [describe(function) for function in _REGISTRY.values()]

@@ -1,0 +1,172 @@
+"""Four small problems that every recipe must make progress on, with what each recipe promises there.
+
+As a script it prints the table anew: the best lr of a grid for each recipe and problem, and what it reaches.
+
+    PYTHONPATH=tests python tests/contract/targets.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from contract.cases import CASES, Case
+
+import schattor as st
+from schattor.demo.data import load_digits
+
+Blocks = dict[str, np.ndarray]
+STEPS = 60
+
+
+@dataclass(frozen=True)
+class Target:
+    """A loss of matrices with its gradient, and where to start."""
+
+    start: Blocks
+    evaluate: Callable[[Blocks], tuple[float, Blocks]]
+
+
+def quadratic() -> Target:
+    """tr((W - W*)' Q (W - W*)) / 2 with condition number 20."""
+    rng = np.random.default_rng(0)
+    wanted, rotation = rng.standard_normal((8, 6)), np.linalg.qr(rng.standard_normal((8, 8)))[0]
+    Q = rotation * np.geomspace(1, 20, 8) @ rotation.T
+
+    def evaluate(blocks: Blocks) -> tuple[float, Blocks]:
+        distance = blocks["W"] - wanted
+        return float((distance * (Q @ distance)).sum()) / 2, {"W": Q @ distance}
+
+    return Target({"W": np.zeros((8, 6))}, evaluate)
+
+
+@cache
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """Three hundred images, pixels in [0, 1], and their classes as unit vectors."""
+    X, y = load_digits()
+    return X[:300] / 16, np.eye(10)[y[:300]]
+
+
+def cross_entropy(scores: np.ndarray, Y: np.ndarray) -> tuple[float, np.ndarray]:
+    """The mean loss and its gradient by the scores."""
+    shifted = scores - scores.max(1, keepdims=True)
+    log = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    return -float((Y * log).sum()) / len(Y), (np.exp(log) - Y) / len(Y)
+
+
+def softmax() -> Target:
+    """Softmax regression on the digits."""
+    X, Y = digits()
+
+    def evaluate(blocks: Blocks) -> tuple[float, Blocks]:
+        loss, error = cross_entropy(X @ blocks["W"].T, Y)
+        return loss, {"W": error.T @ X}
+
+    return Target({"W": np.zeros((10, 64))}, evaluate)
+
+
+def completion() -> Target:
+    """||mask (U V - M)||^2 / 2 for M of rank three, half of it seen."""
+    rng = np.random.default_rng(1)
+    M = rng.standard_normal((12, 3)) @ rng.standard_normal((3, 10))
+    seen = rng.random(M.shape) < 0.5
+
+    def evaluate(blocks: Blocks) -> tuple[float, Blocks]:
+        error = np.where(seen, blocks["U"] @ blocks["V"] - M, 0)
+        return float((error**2).sum()) / 2, {"U": error @ blocks["V"].T, "V": blocks["U"].T @ error}
+
+    return Target(
+        {"U": 0.3 * rng.standard_normal((12, 3)), "V": 0.3 * rng.standard_normal((3, 10))}, evaluate
+    )
+
+
+def perceptron() -> Target:
+    """One hidden layer of sixteen tanh units on the digits."""
+    X, Y = digits()
+    rng = np.random.default_rng(2)
+
+    def evaluate(blocks: Blocks) -> tuple[float, Blocks]:
+        hidden = np.tanh(X @ blocks["A"].T)
+        loss, error = cross_entropy(hidden @ blocks["B"].T, Y)
+        back = (error @ blocks["B"]) * (1 - hidden**2)
+        return loss, {"A": back.T @ X, "B": error.T @ hidden}
+
+    start = {"A": rng.standard_normal((16, 64)) / 8, "B": rng.standard_normal((10, 16)) / 4}
+    return Target(start, evaluate)
+
+
+TARGETS = {"quadratic": quadratic, "softmax": softmax, "completion": completion, "perceptron": perceptron}
+
+
+def first_cases() -> dict[str, Case]:
+    """The first case of each recipe and preset, by name."""
+    named: dict[str, Case] = {}
+    for case in CASES:
+        named.setdefault(case.recipe + (f".{case.preset}" if case.preset else ""), case)
+    return named
+
+
+def remaining(case: Case, target: Target, lr: float) -> float:
+    """Loss after STEPS steps at the point to evaluate, over the loss at the start."""
+    params = {name: x.copy() for name, x in target.start.items()}
+    opt = st.Optimizer(params, case.make(lr=lr, weight_decay=0.0))
+    first = target.evaluate(params)[0]
+    for _ in range(STEPS):
+        opt.step(target.evaluate(params)[1])
+    return target.evaluate(opt.evaluation_params())[0] / first
+
+
+# Recipe: (lr, largest share of the loss that may remain) on the quadratic, softmax, completion and perceptron.
+DECLARED: dict[str, tuple[tuple[float, float], ...]] = {
+    "schattor": ((0.1, 0.04), (30.0, 0.02), (0.3, 0.03), (1.0, 0.02)),
+    "sgd": ((0.03, 0.02), (30.0, 0.02), (0.1, 0.03), (1.0, 0.08)),
+    "sign_sgd": ((0.03, 0.03), (0.03, 0.07), (0.03, 0.03), (0.01, 0.09)),
+    "signum": ((0.1, 0.03), (10.0, 0.02), (0.03, 0.04), (0.1, 0.02)),
+    "normalized_sgd": ((0.3, 0.05), (10.0, 0.02), (0.3, 0.04), (1.0, 0.02)),
+    "muon": ((0.3, 0.02), (30.0, 0.02), (0.1, 0.03), (0.3, 0.02)),
+    "muon.torch": ((0.3, 0.02), (30.0, 0.02), (0.1, 0.03), (0.3, 0.02)),
+    "muon.moonlight": ((1.0, 0.03), (30.0, 0.02), (0.3, 0.05), (0.3, 0.02)),
+    "muon.optax": ((0.3, 0.03), (30.0, 0.02), (0.1, 0.03), (1.0, 0.02)),
+    "polar_grad": ((0.01, 0.05), (10.0, 0.02), (0.1, 0.06), (10.0, 0.02)),
+    "adamw": ((1.0, 0.02), (30.0, 0.02), (0.3, 0.02), (0.1, 0.02)),
+    "adam": ((1.0, 0.02), (30.0, 0.02), (0.3, 0.02), (0.1, 0.02)),
+    "amsgrad": ((1.0, 0.02), (30.0, 0.02), (0.3, 0.02), (0.1, 0.02)),
+    "radam": ((0.1, 0.02), (30.0, 0.02), (0.3, 0.02), (3.0, 0.03)),
+    "adabelief": ((0.3, 0.02), (30.0, 0.02), (0.1, 0.02), (0.1, 0.02)),
+    "adagrad": ((1.0, 0.02), (30.0, 0.02), (1.0, 0.02), (0.3, 0.04)),
+    "rmsprop": ((0.03, 0.02), (30.0, 0.02), (0.03, 0.03), (0.03, 0.04)),
+    "adadelta": ((0.3, 0.03), (30.0, 0.02), (0.3, 0.04), (3.0, 0.05)),
+    "schedule_free_sgd": ((0.3, 0.02), (30.0, 0.03), (0.3, 0.02), (3.0, 0.04)),
+    "schedule_free_adamw": ((1.0, 0.02), (10.0, 0.02), (1.0, 0.02), (0.1, 0.02)),
+    "scion": ((0.3, 0.03), (30.0, 0.02), (0.1, 0.04), (0.3, 0.02)),
+    "lion": ((0.1, 0.03), (10.0, 0.02), (0.1, 0.09), (0.03, 0.02)),
+}
+
+
+def print_table() -> None:
+    """Print DECLARED: the best lr of a grid, and what it leaves with a third more and 0.02 on top."""
+    grid = [m * 10.0**k for k in range(-4, 2) for m in (1, 3)]
+    print("DECLARED: dict[str, tuple[tuple[float, float], ...]] = {")
+    for name, case in first_cases().items():
+        row = []
+        for make in TARGETS.values():
+            with np.errstate(all="ignore"):
+                reached = {lr: _try(case, make(), lr) for lr in grid}
+            lr = min(reached, key=reached.__getitem__)
+            row.append((float(f"{lr:.0e}"), round(1.33 * reached[lr] + 0.02, 2)))
+        print(f'    "{name}": {tuple(row)},')
+    print("}")
+
+
+def _try(case: Case, target: Target, lr: float) -> float:
+    try:
+        left = remaining(case, target, lr)
+    except ValueError:  # gradients that have overflowed are refused
+        return float("inf")
+    return left if np.isfinite(left) else float("inf")
+
+
+if __name__ == "__main__":
+    print_table()

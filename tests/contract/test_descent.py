@@ -1,0 +1,34 @@
+"""Every recipe makes the progress that it declares on four problems."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from contract.targets import DECLARED, TARGETS, first_cases, remaining
+
+CASES = first_cases()
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("target", TARGETS)
+def test_declared_decrease(target: str, name: str) -> None:
+    """At the declared lr no more than the declared share of the loss remains."""
+    lr, share = dict(zip(TARGETS, DECLARED[name], strict=True))[target]
+    assert remaining(CASES[name], TARGETS[target](), lr) <= share <= 0.1
+
+
+def test_every_recipe_declares() -> None:
+    """A recipe or preset without a row fails here."""
+    assert DECLARED.keys() == CASES.keys()
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_gradients_of_the_targets(name: str) -> None:
+    """Against central differences along a random direction."""
+    target = TARGETS[name]()
+    rng = np.random.default_rng(3)
+    point = {i: x + 0.1 * rng.standard_normal(x.shape) for i, x in target.start.items()}
+    way = {i: rng.standard_normal(x.shape) for i, x in point.items()}
+    slope = sum(float((g * way[i]).sum()) for i, g in target.evaluate(point)[1].items())
+    ends = [target.evaluate({i: x + h * way[i] for i, x in point.items()})[0] for h in (-1e-5, 1e-5)]
+    assert (ends[1] - ends[0]) / 2e-5 == pytest.approx(slope, rel=1e-6)

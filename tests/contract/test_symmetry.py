@@ -1,0 +1,82 @@
+"""The degree and the group that a recipe declares: read off its parts, checked on its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from contract.cases import CASES, Case, problem
+
+import schattor as st
+
+STEPS = 4
+Map = Callable[[np.ndarray], np.ndarray]
+
+
+def rotation(n: int, rng: np.random.Generator) -> np.ndarray:
+    """A random orthogonal matrix."""
+    return np.linalg.qr(rng.standard_normal((n, n)))[0]
+
+
+def signed_permutation(n: int, rng: np.random.Generator) -> np.ndarray:
+    """A random permutation matrix with signs."""
+    return np.eye(n)[rng.permutation(n)] * rng.choice([-1.0, 1.0], n)
+
+
+def element(group: str, shape: tuple[int, ...], rng: np.random.Generator) -> Map:
+    """A random element of the group, for arrays of this shape; a vector is n x 1."""
+    if group in ("rotations", "entries"):
+        size = int(np.prod(shape))
+        Q = (rotation if group == "rotations" else signed_permutation)(size, rng)
+        return lambda X: (Q @ X.ravel()).reshape(shape)
+    m, n = (*shape, 1, 1)[:2]
+    left = (rotation if group in ("orthogonal", "left") else signed_permutation)(m, rng)
+    right = (rotation if group in ("orthogonal", "right") else signed_permutation)(n, rng)
+    return lambda X: (left @ X.reshape(m, n) @ right).reshape(shape)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_equivariance(case: Case) -> None:
+    """Steps on the mapped problem are the mapped steps."""
+    W, gradients = problem(case, np.float64, STEPS)
+    recipe = case.make(weight_decay=0.0)
+    rng = np.random.default_rng(7)
+    maps = {i: element(recipe.equivariance, x.shape, rng) for i, x in W.items()}
+    mapped = {i: np.array(maps[i](x), order="C") for i, x in W.items()}
+    plain, moved = st.Optimizer(W, recipe), st.Optimizer(mapped, recipe)
+    for G in gradients:
+        D = plain.update(G)
+        E = moved.update({i: maps[i](g) for i, g in G.items()})
+        for i, d in D.items():
+            np.testing.assert_allclose(E[i], maps[i](d), rtol=0, atol=1e-10 * max(1e-3, np.abs(d).max()))
+
+
+def test_the_groups_are_the_largest() -> None:
+    """A rotation of the entries does not commute with Schatten norms, nor one of columns with a column norm."""
+    rng = np.random.default_rng(8)
+    G = rng.standard_normal((4, 4))
+    larger = {"orthogonal": "rotations", "left": "orthogonal", "right": "orthogonal", "entries": "orthogonal"}
+    for geometry in (st.Schatten(4), st.ColumnNorm(), st.RowNorm(), st.Sign(), st.Lp(3)):
+        map_ = element(larger[geometry.equivariance], G.shape, rng)
+        assert np.abs(geometry.ball(map_(G)) - map_(geometry.ball(G))).max() > 1e-2
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_declared_degree(case: Case) -> None:
+    """The degree that the parts declare is the one under which the table's case is checked."""
+    declared = case.make().degree
+    assert declared is None or declared == case.degree
+
+
+def test_table_of_recipes() -> None:
+    """One row for each recipe, from the recipe itself."""
+    rows = {row.name: row for row in st.recipes.table()}
+    assert list(rows) == st.recipes.__all__
+    assert rows["sgd"].memory == 0 and rows["sgd"].degree == 1 and rows["sgd"].equivariance == "rotations"
+    assert rows["muon"].state == ("average",) and rows["muon"].matrices_only
+    assert rows["muon"].presets == ("torch", "moonlight", "optax")
+    assert rows["amsgrad"].memory == 3 and rows["schedule_free_adamw"].memory == 2
+    assert rows["radam"].degree is None and rows["adadelta"].degree is None
+    assert rows["schattor"].equivariance == "orthogonal"
+    assert rows["adam"].defaults["betas"] == (0.9, 0.999)
