@@ -34,7 +34,7 @@ extensions = [
     "benchmark_pages",
     "local_mathjax",
     "notebook_pages",
-    "recipe_table",
+    "recipe_pages",
 ]
 
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
