@@ -96,17 +96,46 @@ class Block:
     names : tuple of str
         All names of the array: more than one where it is tied.
     view : View or None
+    owner : str
+        Name of the array that the block is a piece of, or its own.
+    index : object
+        What takes the piece out of an array of the owner's shape.
     """
 
     name: str
     array: FloatArray
     names: tuple[str, ...]
     view: View | None
+    owner: str
+    index: Any = ...
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of the viewed matrix."""
+        """Rows and columns of the matrix, as it is stored."""
         return matrix_shape(self.array.shape) if self.view is None else self.view.shape(self.array.shape)
+
+    @property
+    def transposed(self) -> bool:
+        """Whether it is stored as the transpose of the (out, in) matrix."""
+        return self.view is not None and self.view.transposes
+
+    @property
+    def fans(self) -> tuple[int, int]:
+        """Fan-out and fan-in: the shape, seen the right way round."""
+        return self.shape[::-1] if self.transposed else self.shape
+
+    def pieces(self) -> list[Block]:
+        """Return the blocks that the view makes of this one."""
+        try:
+            indices = None if self.view is None else self.view.pieces(self.array.shape)
+        except ValueError as error:
+            raise ValueError(f"block {self.name!r}: {error}") from None
+        if indices is None:
+            return [self]
+        return [
+            Block(f"{self.name}[{i}]", self.array[index], self.names, self.view, self.name, index)
+            for i, index in enumerate(indices)
+        ]
 
     def require_matrix(self, what: str) -> None:
         """Raise unless the array is a matrix, a vector or a scalar, or has a view."""
@@ -132,7 +161,7 @@ def make_blocks(params: Params, views: Mapping[str, View] | None) -> list[Block]
         _check_array(name, array)
     tied = _tie(arrays)
     chosen = _match_views(views or {}, [names[0] for names in tied])
-    return [Block(names[0], arrays[names[0]], tuple(names), chosen.get(names[0])) for names in tied]
+    return [Block(names[0], arrays[names[0]], tuple(names), chosen.get(names[0]), names[0]) for names in tied]
 
 
 def _check_array(name: str, array: object) -> None:

@@ -43,6 +43,10 @@ class Geometry(ABC):
     ) -> _core.Geometry:
         """Return the core's part; `backend` and `rtol` override the geometry's own unless "auto" and None."""
 
+    def transposed(self) -> Geometry:
+        """Return the geometry of the transposed matrix: the same one, unless it tells rows from columns."""
+        return self
+
     def norm(self, X: npt.ArrayLike) -> float:
         """Return the norm of an array.
 
@@ -342,6 +346,10 @@ class RowNorm(Geometry):
         """Return the core's part; it has one backend only."""
         return _core.LineNorm(False)
 
+    def transposed(self) -> Geometry:
+        """Return the column norm."""
+        return ColumnNorm()
+
     def __str__(self) -> str:
         return "RowNorm"
 
@@ -371,6 +379,10 @@ class ColumnNorm(Geometry):
     ) -> _core.Geometry:
         """Return the core's part; it has one backend only."""
         return _core.LineNorm(True)
+
+    def transposed(self) -> Geometry:
+        """Return the row norm."""
+        return RowNorm()
 
     def __str__(self) -> str:
         return "ColumnNorm"

@@ -133,6 +133,7 @@ class Optimizer:
         self._arrays = {name: block.array for block in blocks for name in block.names}
         self._tied = any(len(block.names) > 1 for block in blocks)
         self._routes = self._route(blocks)
+        self._split = any(route.block.index is not ... for route in self._routes)
         self._plan.finish()
 
     # Construction
@@ -149,7 +150,6 @@ class Optimizer:
         for recipe in {id(recipe): recipe for recipe in chosen.values()}.values():
             members = [block for block in blocks if chosen[block.name] is recipe]
             routes.extend(self._add_group(recipe, members))
-        self._order = [route.block.name for route in routes]
         return routes
 
     def _check_tied_keys(self, block: Block) -> None:
@@ -166,7 +166,11 @@ class Optimizer:
         lr = self._scheduled_lr(recipe)
         slot = self._schedules.value(f"lr of {recipe.name}", NON_NEGATIVE, lr)
         group = self._plan.add_group(slot, coupling.outer if coupling else None)
-        return [self._add_block(recipe, block, group, weights[block.name], lr) for block in members]
+        return [
+            self._add_block(recipe, piece, group, weights[block.name], lr)
+            for block in members
+            for piece in block.pieces()
+        ]
 
     def _scheduled_lr(self, recipe: Recipe) -> Callable[[int], float]:
         """Return the recipe's lr times the optimizer's schedule, as a function of the step."""
@@ -183,9 +187,11 @@ class Optimizer:
     def _add_block(
         self, recipe: Recipe, block: Block, group: int, weight: Schedulable, lr: Callable[[int], float]
     ) -> _Route:
-        geometry = recipe.geometry_of(block.name)
+        geometry = recipe.geometry_of(block.owner)
         if geometry.matrix:
             block.require_matrix(recipe.name)
+        if block.transposed:
+            geometry = geometry.transposed()
         if recipe.matrices_only and block.array.ndim < 2:
             raise ValueError(
                 f"block {block.name!r} has shape {block.array.shape}, and {recipe.name} takes matrices only; route it "
@@ -200,7 +206,7 @@ class Optimizer:
                 recipe.estimator.lower(lower),
                 recipe.preconditioner.lower(lower) if recipe.preconditioner else None,
                 geometry.lower(lower, self._execution["backend"], self._execution["rtol"]),
-                recipe.scaling.lower(lower, (rows, cols)),
+                recipe.scaling.lower(lower, block.fans),
                 recipe.update.lower(lower),
                 recipe.output.lower(lower) if recipe.output else None,
             )
@@ -260,8 +266,8 @@ class Optimizer:
         return self._displacement("peek", grads)
 
     def _displacement(self, mode: str, grads: Any) -> Any:
-        moved = {name: np.zeros_like(self._blocks[name].array) for name in self._order}
-        self._run(mode, grads, [moved[name] for name in self._order])
+        moved = {name: np.zeros_like(block.array) for name, block in self._blocks.items()}
+        self._run(mode, grads, [moved[route.block.owner][route.block.index] for route in self._routes])
         owner = {name: block.name for block in self._blocks.values() for name in block.names}
         return rebuild(self._structure, lambda name: moved[owner[name]])
 
@@ -294,9 +300,22 @@ class Optimizer:
             for name in self._arrays:
                 if name not in given:
                     raise KeyError(f"grads lacks block {name!r}; give None to leave a block untouched")
-        if not self._tied:
-            return [given[name] for name in self._order]
-        return [self._add_tied(self._blocks[name], given) for name in self._order]
+        if self._tied:
+            given = {name: self._add_tied(block, given) for name, block in self._blocks.items()}
+        if not self._split:
+            return [given[route.block.owner] for route in self._routes]
+        return [self._take(route.block, given[route.block.owner]) for route in self._routes]
+
+    def _take(self, piece: Block, gradient: Any) -> Any:
+        """Return the piece's part of its array's gradient."""
+        if gradient is None or piece.index is ...:
+            return gradient
+        wanted = self._blocks[piece.owner].array.shape
+        if np.shape(gradient) != wanted:
+            raise ValueError(
+                f"gradient of block {piece.owner!r} has shape {np.shape(gradient)}, expected {wanted}"
+            )
+        return gradient[piece.index]
 
     def _add_tied(self, block: Block, given: Mapping[str, Any]) -> Any:
         """Return the sum of the gradients given under the several names of one array."""
@@ -345,7 +364,7 @@ class Optimizer:
     def report(self) -> Report:
         """What the last step did."""
         rows = {row[0]: BlockReport(*row[1:]) for row in self._plan.report()}
-        blocks = {name: rows[name] for name in self._blocks if name in rows}
+        blocks = {block.name: rows[block.name] for block in self._pieces() if block.name in rows}
         step = self._plan.report_step
         return Report(blocks, None if step < 0 else step, self._plan.skipped_steps)
 
@@ -359,11 +378,17 @@ class Optimizer:
         -------
         structure of fresh arrays
         """
-        points: dict[str, FloatArray] = {}
-        for route, block in zip(self._routes, self._block_states(), strict=True):
-            point = route.recipe.update.evaluation_point(route.block.array, block.arrays, block.count)
-            points.update(dict.fromkeys(route.block.names, point))
-        return rebuild(self._structure, lambda name: points[name].copy())
+        points = {name: block.array.copy() for name, block in self._blocks.items()}
+        for route, kept in zip(self._routes, self._block_states(), strict=True):
+            point = route.recipe.update.evaluation_point(route.block.array, kept.arrays, kept.count)
+            points[route.block.owner][route.block.index] = point
+        owner = {name: block.name for block in self._blocks.values() for name in block.names}
+        return rebuild(self._structure, lambda name: points[owner[name]].copy())
+
+    def _pieces(self) -> list[Block]:
+        """Return the blocks of the plan in the order of the parameters."""
+        place = {name: i for i, name in enumerate(self._blocks)}
+        return sorted((route.block for route in self._routes), key=lambda block: place[block.owner])
 
     _HEADER = ("block", "shape", "view", "recipe", "geometry", "scale", "decay", "effective lr")
 
@@ -371,14 +396,14 @@ class Optimizer:
         step = self._plan.step
         by_name = {route.block.name: route for route in self._routes}
         rows = []
-        for name in self._blocks:
-            route = by_name[name]
+        for piece in self._pieces():
+            route = by_name[piece.name]
             block, recipe = route.block, route.recipe
-            geometry = recipe.geometry_of(name)
-            label = " = ".join(block.names)
+            geometry = recipe.geometry_of(block.owner)
+            label = " = ".join(block.names) if block.name == block.owner else block.name
             view = str(block.view) if block.view else "-"
             decay = next((str(t) for t in recipe.transforms if isinstance(t, L2Decay)), str(recipe.update))
-            lr = route.lr(step) * recipe.scaling.factor(block.shape)
+            lr = route.lr(step) * recipe.scaling.factor(block.fans)
             shape = " x ".join(map(str, block.array.shape)) or "scalar"
             rows.append(
                 [label, shape, view, recipe.name, str(geometry), str(recipe.scaling), decay, f"{lr:.4g}"]
