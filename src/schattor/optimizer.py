@@ -481,6 +481,43 @@ class Optimizer:
         self._plan.step = int(arrays["step"])
         self._plan.skipped_steps = int(arrays["skipped_steps"])
 
+    def add_block(self, name: str, array: FloatArray, recipe: Recipe | None = None) -> None:
+        """Add a block to a running optimizer: the others keep their state, the new one starts at its first step.
+
+        Parameters
+        ----------
+        name : str
+            Not the name of a block yet. From now on gradients name it too.
+        array : ndarray
+            As in the construction; changed in place.
+        recipe : Recipe, optional
+            Default: what the routes say for the name.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            As at construction, for a name in use, or for parameters that are not a dict; nothing has changed then.
+
+        Examples
+        --------
+        >>> opt = st.SGD({"a": np.ones(1)}, lr=0.5)
+        >>> opt.add_block("b", np.ones(1))
+        >>> opt.step({"a": np.ones(1), "b": np.ones(1)})
+        >>> opt.params
+        {'a': array([0.5]), 'b': array([0.5])}
+        """
+        if not isinstance(self._structure, Mapping):
+            raise TypeError(f"add_block needs parameters in a dict, got {type(self._structure).__name__}")
+        if name in self._arrays:
+            raise ValueError(f"there is a block {name!r} already")
+        with self._lock:
+            saved = self.state_dict()
+            routes = self._recipes if recipe is None else {name: recipe, **self._recipes}
+            grown = type(self).__new__(type(self))
+            Optimizer.__init__(grown, {**self._structure, name: array}, routes, **self._execution)
+            grown.load_state_dict({**grown.state_dict(), **saved})
+        self.__dict__.update(grown.__dict__)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self._structure, self._recipes, self._execution, self.state_dict())
 
