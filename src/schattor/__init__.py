@@ -1,6 +1,6 @@
 """Matrix-aware optimisation: Schatten-norm oracles, mixed norms, momentum and optimizers for NumPy arrays."""
 
-from . import _runtime, estimators, linalg, parts, plotting, recipes, views
+from . import _runtime, estimators, linalg, parts, plotting, recipes, testing, views
 from ._version import __version__
 from .calibration import CostModel, calibrate
 from .config import show_config
@@ -80,6 +80,7 @@ __all__ = [
     "regularization_oracle",
     "schatten_norm",
     "show_config",
+    "testing",
     "views",
 ]
 

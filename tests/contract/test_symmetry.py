@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from contract.cases import CASES, Case, problem
 
 import schattor as st
+from schattor.testing import group_element as element
 
 STEPS = 4
-Map = Callable[[np.ndarray], np.ndarray]
-
-
-def rotation(n: int, rng: np.random.Generator) -> np.ndarray:
-    """A random orthogonal matrix."""
-    return np.linalg.qr(rng.standard_normal((n, n)))[0]
-
-
-def signed_permutation(n: int, rng: np.random.Generator) -> np.ndarray:
-    """A random permutation matrix with signs."""
-    return np.eye(n)[rng.permutation(n)] * rng.choice([-1.0, 1.0], n)
-
-
-def element(group: str, shape: tuple[int, ...], rng: np.random.Generator) -> Map:
-    """A random element of the group, for arrays of this shape; a vector is n x 1."""
-    if group in ("rotations", "entries"):
-        size = int(np.prod(shape))
-        Q = (rotation if group == "rotations" else signed_permutation)(size, rng)
-        return lambda X: (Q @ X.ravel()).reshape(shape)
-    m, n = (*shape, 1, 1)[:2]
-    left = (rotation if group in ("orthogonal", "left") else signed_permutation)(m, rng)
-    right = (rotation if group in ("orthogonal", "right") else signed_permutation)(n, rng)
-    return lambda X: (left @ X.reshape(m, n) @ right).reshape(shape)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -1,0 +1,259 @@
+"""Checks of geometries and recipes: the identities and the contracts that everything in the package keeps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ._arrays import FloatArray
+from .geometries import Geometry
+from .optimizer import Optimizer
+from .recipe import Recipe
+
+__all__ = ["check_geometry", "check_recipe"]
+
+Shape = tuple[int, ...]
+Map = Callable[[FloatArray], FloatArray]
+Blocks = dict[str, FloatArray]
+
+_SHAPES: tuple[Shape, ...] = ((5, 3), (3, 5), (4, 4), (6, 1))
+
+
+def check_geometry(
+    geometry: Geometry,
+    *,
+    shapes: Sequence[Shape] = _SHAPES,
+    rng: int | np.random.Generator | None = 0,
+    rtol: float = 1e-9,
+) -> None:
+    r"""Check that norm, dual norm and oracles of a geometry belong together.
+
+    On random float64 matrices: :math:`\langle G, D\rangle = -\|G\|_*` and :math:`\|D\| = 1` for the ball direction D,
+    no random point of the unit ball goes further downhill, the regularization oracle is :math:`\|G\|_* D`, the norm is
+    homogeneous and obeys the triangle inequality, zero maps to zero, D ignores the scale of G, and the oracle commutes
+    with the group that the geometry declares. float32 is kept.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    shapes : sequence of shapes
+    rng : int, Generator or None
+    rtol : float
+        Relative tolerance.
+
+    Raises
+    ------
+    AssertionError
+        Naming the identity, the shape and the numbers.
+
+    Notes
+    -----
+    arXiv 2606.15702, Lemma 1.
+
+    Examples
+    --------
+    >>> st.testing.check_geometry(st.Schatten(3))
+    """
+    generator = np.random.default_rng(rng)
+    for shape in shapes:
+        G = generator.standard_normal(shape)
+        D, dual = geometry.ball(G), geometry.dual_norm(G)
+        where = f"{geometry}, shape {shape}: "
+        _close(where + "<G, D> = -dual norm", float((G * D).sum()), -dual, rtol)
+        _close(where + "||D|| = 1", geometry.norm(D), 1.0, rtol)
+        _arrays(where + "regularized(G) = dual norm D", geometry.regularized(G), dual * D, rtol)
+        _arrays(where + "ball(3 G) = ball(G)", geometry.ball(3 * G), D, rtol)
+        _close(where + "||3 X|| = 3 ||X||", geometry.norm(3 * G), 3 * geometry.norm(G), rtol)
+        _require(not geometry.ball(np.zeros(shape)).any(), where + "ball(0) = 0")
+        _require(geometry.ball(G.astype(np.float32)).dtype == np.float32, where + "float32 is kept")
+        for _ in range(20):
+            X = generator.standard_normal(shape)
+            downhill = float((G * X).sum()) / geometry.norm(X)
+            _require(
+                downhill >= -dual * (1 + rtol), where + f"a point of the ball reaches {downhill}, not {-dual}"
+            )
+            _require(
+                geometry.norm(X + G) <= (geometry.norm(X) + geometry.norm(G)) * (1 + rtol),
+                where + "||X + Y|| <= ||X|| + ||Y||",
+            )
+        map_ = group_element(geometry.equivariance, shape, generator)
+        _arrays(
+            where + f"equivariance ({geometry.equivariance})", geometry.ball(map_(G)), map_(D), 1e3 * rtol
+        )
+
+
+def check_recipe(
+    recipe: Recipe,
+    *,
+    shapes: Sequence[Shape] = _SHAPES[:3],
+    steps: int = 4,
+    rng: int | np.random.Generator | None = 0,
+) -> None:
+    """Check the contracts of a recipe on random gradients.
+
+    float32 and float64 are kept; steps are finite; zero gradients at the start leave weights without decay alone; None
+    leaves a block wholly untouched; ``peek`` changes nothing and ``update`` moves as ``step`` does; a saved state
+    continues bit for bit; any number of threads and any order of blocks gives the same bits (a coupled recipe: the
+    same numbers); the declared degree and group hold.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Without weight decay: it would hide what it acts beside.
+    shapes : sequence of shapes
+    steps : int
+    rng : int, Generator or None
+
+    Raises
+    ------
+    AssertionError
+        Naming the contract and the block.
+
+    Examples
+    --------
+    >>> st.testing.check_recipe(st.recipes.muon(lr=0.1))
+    """
+    generator = np.random.default_rng(rng)
+    names = [f"block {i} {shape}" for i, shape in enumerate(shapes)]
+
+    def draw() -> Blocks:
+        return {name: generator.standard_normal(shape) for name, shape in zip(names, shapes, strict=True)}
+
+    W, gradients = draw(), [draw() for _ in range(steps)]
+    _check_dtypes(recipe, W, gradients)
+    _check_untouched(recipe, W, gradients[0])
+    _check_resume(recipe, W, gradients)
+    _check_order(recipe, W, gradients)
+    _check_symmetry(recipe, W, gradients, generator)
+
+
+def group_element(group: str, shape: Shape, rng: np.random.Generator) -> Map:
+    """Return a random element of a group named as in `Geometry.equivariance`; a vector is n x 1."""
+    if group in ("rotations", "entries"):
+        size = math.prod(shape)
+        Q = (_rotation if group == "rotations" else _signed_permutation)(size, rng)
+        return lambda X: np.asarray((Q @ X.ravel()).reshape(shape))
+    if group not in ("orthogonal", "left", "right"):
+        raise ValueError(f"no group is called {group!r}")
+    m, n = (*shape, 1, 1)[:2]
+    left = (_rotation if group in ("orthogonal", "left") else _signed_permutation)(m, rng)
+    right = (_rotation if group in ("orthogonal", "right") else _signed_permutation)(n, rng)
+    return lambda X: np.asarray((left @ X.reshape(m, n) @ right).reshape(shape))
+
+
+def _rotation(n: int, rng: np.random.Generator) -> FloatArray:
+    Q: FloatArray = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    return Q
+
+
+def _signed_permutation(n: int, rng: np.random.Generator) -> FloatArray:
+    P: FloatArray = np.eye(n)[rng.permutation(n)] * rng.choice([-1.0, 1.0], n)
+    return P
+
+
+def _check_dtypes(recipe: Recipe, W: Blocks, gradients: list[Blocks]) -> None:
+    for dtype in (np.float64, np.float32):
+        params = {name: x.astype(dtype) for name, x in W.items()}
+        opt = Optimizer(params, recipe)
+        for G in gradients:
+            given = {name: g.astype(dtype) for name, g in G.items()}
+            tentative, moved = opt.peek(given), opt.update(given)
+            for name, x in params.items():
+                _require(np.isfinite(moved[name]).all(), f"{recipe.name}, {name}: a step is not finite")
+                _require(moved[name].dtype == dtype, f"{recipe.name}, {name}: {dtype.__name__} is kept")
+                _require(
+                    np.array_equal(tentative[name], moved[name]), f"{recipe.name}, {name}: peek and update"
+                )
+                _require(
+                    np.array_equal(x, W[name].astype(dtype)),
+                    f"{recipe.name}, {name}: update moved the weights",
+                )
+
+
+def _check_untouched(recipe: Recipe, W: Blocks, G: Blocks) -> None:
+    params = _copied(W)
+    zero = Optimizer(params, recipe)
+    zero.step({name: np.zeros_like(x) for name, x in W.items()})
+    for name, x in params.items():
+        _require(np.array_equal(x, W[name]), f"{recipe.name}, {name}: a zero gradient moved the weights")
+    first, *rest = W
+    params = _copied(W)
+    opt = Optimizer(params, recipe)
+    before = opt.state_dict()
+    opt.step({first: None} | {name: G[name] for name in rest})
+    kept = {key: value for key, value in opt.state_dict().items() if key.startswith(f"state/{first}/")}
+    _require(
+        np.array_equal(params[first], W[first])
+        and all(np.array_equal(before[k], v) for k, v in kept.items()),
+        f"{recipe.name}, {first}: None did not leave the block untouched",
+    )
+
+
+def _check_resume(recipe: Recipe, W: Blocks, gradients: list[Blocks]) -> None:
+    params = _copied(W)
+    opt = Optimizer(params, recipe)
+    half = len(gradients) // 2
+    for G in gradients[:half]:
+        opt.step(G)
+    resumed = _copied(params)
+    other = Optimizer(resumed, recipe)
+    other.load_state_dict(opt.state_dict())
+    for G in gradients[half:]:
+        opt.step(G)
+        other.step(G)
+    for name, x in params.items():
+        _require(np.array_equal(x, resumed[name]), f"{recipe.name}, {name}: a resumed run differs")
+
+
+def _check_order(recipe: Recipe, W: Blocks, gradients: list[Blocks]) -> None:
+    runs = []
+    for names, threads in ((list(W), 1), (list(W), 3), (list(reversed(W)), 1)):
+        params = {name: W[name].copy() for name in names}
+        opt = Optimizer(params, recipe, n_threads=threads)
+        for G in gradients:
+            opt.step(G)
+        runs.append(params)
+    for name, x in runs[0].items():
+        _require(np.array_equal(x, runs[1][name]), f"{recipe.name}, {name}: threads changed the result")
+        _arrays(f"{recipe.name}, {name}: the order of blocks", runs[2][name], x, 1e-12)
+
+
+def _check_symmetry(recipe: Recipe, W: Blocks, gradients: list[Blocks], rng: np.random.Generator) -> None:
+    base = Optimizer(_copied(W), recipe).update(gradients[0])
+    if recipe.degree is not None and recipe.preconditioner is None:
+        scaled = Optimizer(_copied(W), recipe).update({n: 2.0**20 * g for n, g in gradients[0].items()})
+        for name, D in base.items():
+            wanted = D * 2.0 ** (20 * recipe.degree)
+            _arrays(f"{recipe.name}, {name}: degree {recipe.degree}", scaled[name], wanted, 1e-9)
+    if recipe.equivariance == "mixed":
+        return
+    maps = {name: group_element(recipe.equivariance, x.shape, rng) for name, x in W.items()}
+    turned = {name: np.array(maps[name](x), order="C") for name, x in W.items()}
+    moved = Optimizer(turned, recipe).update({name: maps[name](g) for name, g in gradients[0].items()})
+    for name, D in base.items():
+        _arrays(
+            f"{recipe.name}, {name}: commutes with {recipe.equivariance}", moved[name], maps[name](D), 1e-8
+        )
+
+
+def _copied(blocks: Blocks) -> Blocks:
+    return {name: x.copy() for name, x in blocks.items()}
+
+
+def _require(holds: object, text: str) -> None:
+    if not holds:
+        raise AssertionError(text)
+
+
+def _close(text: str, found: float, wanted: float, rtol: float) -> None:
+    _require(
+        abs(found - wanted) <= rtol * max(abs(wanted), 1e-300), f"{text}: got {found}, expected {wanted}"
+    )
+
+
+def _arrays(text: str, found: FloatArray, wanted: FloatArray, rtol: float) -> None:
+    size = float(np.abs(wanted).max()) if wanted.size else 0.0
+    off = float(np.abs(found - wanted).max()) if wanted.size else 0.0
+    _require(off <= rtol * size, f"{text}: off by {off:.3g} where entries reach {size:.3g}")
