@@ -125,7 +125,7 @@ valgrind: $(STAMPS)/build  ## run short C++ tests under valgrind (which must be 
 	for test in $(VALGRIND_TESTS); do echo "$$test"; $(VALGRIND) build/valgrind/tests/cpp/$$test; done \
 	  2>&1 | tee build/valgrind/tests.log
 
-bench: $(STAMPS)/package $(STAMPS)/extra-bench  ## run the benchmarks (about 25 minutes; BENCH_ARGS=--quick: two)
+bench: $(STAMPS)/package $(STAMPS)/extra-bench  ## run the benchmarks (about 35 minutes; BENCH_ARGS=--quick: two)
 	$(CMAKE_BUILD) -B build/bench -DSCHATTOR_BUILD_BENCHMARKS=ON
 	$(BIN)/cmake --build build/bench
 	$(PY) -m benchmarks.run --cpp build/bench $(BENCH_ARGS)

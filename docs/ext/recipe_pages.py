@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from schattor.recipes import RecipeRow
 
-HEADER = "| Recipe | Family | State beside the weights | Degree | Commutes with | Source |\n|---|---|---|---|---|---|\n"
+HEADER = "| Recipe | Family | State beside the weights | Degree | Commutes with |\n|---|---|---|---|---|\n"
 GROUPS = {
     "orthogonal": "rotations of both sides",
     "left": "rotations of the rows",
@@ -35,7 +35,7 @@ def line(row: RecipeRow) -> str:
     """Return the line of one recipe."""
     state = f"{row.memory:g} ({', '.join(row.state)})" if row.state else "0"
     degree = "-" if row.degree is None else str(row.degree)
-    cells = (f"`{row.name}`", row.family, state, degree, GROUPS[row.equivariance], row.source)
+    cells = (f"`{row.name}`", row.family, state, degree, GROUPS[row.equivariance])
     return f"| {' | '.join(cells)} |\n"
 
 
