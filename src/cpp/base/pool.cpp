@@ -116,7 +116,7 @@ public:
                 }
                 size_.store(worker, std::memory_order_relaxed);
             }
-        } catch (const std::system_error&) {  // no more threads: the work is done with fewer
+        } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): fewer threads do
         }
     }
 

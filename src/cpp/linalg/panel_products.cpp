@@ -46,13 +46,13 @@ SCHATTOR_INLINE void multiplyRows(Index n, const double* a, const double* x, dou
         load(x + 8 * j, at);
         for (int r = 0; r < rows; ++r) addScaled(sum[r], a[r * n + j], at);
     }
-    for (int r = 0; r < rows; ++r) store(sum[r], y + 8 * r);
+    for (Index r = 0; r < rows; ++r) store(sum[r], y + 8 * r);
 }
 
 template <int rows>
 SCHATTOR_INLINE void addRows(Index n, const double* a, const double* x, double* y) {
     Eight factor[rows];
-    for (int r = 0; r < rows; ++r) load(x + 8 * r, factor[r]);
+    for (Index r = 0; r < rows; ++r) load(x + 8 * r, factor[r]);
     for (Index j = 0; j < n; ++j) {
         Eight sum;
         load(y + 8 * j, sum);
