@@ -133,7 +133,10 @@ class Optimizer:
         self._arrays = {name: block.array for block in blocks for name in block.names}
         self._tied = any(len(block.names) > 1 for block in blocks)
         self._routes = self._route(blocks)
+        self._owners = [route.block.owner for route in self._routes]
         self._split = any(route.block.index is not ... for route in self._routes)
+        place = {name: i for i, name in enumerate(self._blocks)}
+        self._listed = sorted(self._routes, key=lambda route: place[route.block.owner])  # as the parameters
         self._plan.finish()
 
     # Construction
@@ -268,8 +271,12 @@ class Optimizer:
     def _displacement(self, mode: str, grads: Any) -> Any:
         moved = {name: np.zeros_like(block.array) for name, block in self._blocks.items()}
         self._run(mode, grads, [moved[route.block.owner][route.block.index] for route in self._routes])
+        return self._in_structure(moved.__getitem__)
+
+    def _in_structure(self, of_block: Callable[[str], FloatArray]) -> Any:
+        """Return ``of_block(name)`` in the structure of the parameters; tied names ask for the same block."""
         owner = {name: block.name for block in self._blocks.values() for name in block.names}
-        return rebuild(self._structure, lambda name: moved[owner[name]])
+        return rebuild(self._structure, lambda name: of_block(owner[name]))
 
     def _run(self, mode: str, grads: Any, targets: list[FloatArray] | None) -> None:
         gradients = self._gradients(grads)
@@ -303,7 +310,7 @@ class Optimizer:
         if self._tied:
             given = {name: self._add_tied(block, given) for name, block in self._blocks.items()}
         if not self._split:
-            return [given[route.block.owner] for route in self._routes]
+            return [given[owner] for owner in self._owners]
         return [self._take(route.block, given[route.block.owner]) for route in self._routes]
 
     def _take(self, piece: Block, gradient: Any) -> Any:
@@ -364,7 +371,8 @@ class Optimizer:
     def report(self) -> Report:
         """What the last step did."""
         rows = {row[0]: BlockReport(*row[1:]) for row in self._plan.report()}
-        blocks = {block.name: rows[block.name] for block in self._pieces() if block.name in rows}
+        names = [route.block.name for route in self._listed]
+        blocks = {name: rows[name] for name in names if name in rows}
         step = self._plan.report_step
         return Report(blocks, None if step < 0 else step, self._plan.skipped_steps)
 
@@ -378,26 +386,18 @@ class Optimizer:
         -------
         structure of fresh arrays
         """
-        points = {name: block.array.copy() for name, block in self._blocks.items()}
+        points = {name: np.empty_like(block.array) for name, block in self._blocks.items()}
         for route, kept in zip(self._routes, self._block_states(), strict=True):
             point = route.recipe.update.evaluation_point(route.block.array, kept.arrays, kept.count)
             points[route.block.owner][route.block.index] = point
-        owner = {name: block.name for block in self._blocks.values() for name in block.names}
-        return rebuild(self._structure, lambda name: points[owner[name]].copy())
-
-    def _pieces(self) -> list[Block]:
-        """Return the blocks of the plan in the order of the parameters."""
-        place = {name: i for i, name in enumerate(self._blocks)}
-        return sorted((route.block for route in self._routes), key=lambda block: place[block.owner])
+        return self._in_structure(lambda name: points[name].copy())
 
     _HEADER = ("block", "shape", "view", "recipe", "geometry", "scale", "decay", "effective lr")
 
     def _rows(self) -> list[list[str]]:
         step = self._plan.step
-        by_name = {route.block.name: route for route in self._routes}
         rows = []
-        for piece in self._pieces():
-            route = by_name[piece.name]
+        for route in self._listed:
             block, recipe = route.block, route.recipe
             geometry = recipe.geometry_of(block.owner)
             label = " = ".join(block.names) if block.name == block.owner else block.name

@@ -11,7 +11,7 @@ from typing import Any, Generic, ParamSpec, TypeAlias
 from .estimators import EMA, Estimator, HeavyBall, NoMomentum
 from .geometries import Geometry
 from .mixed_norm import Coupling, MixedNorm
-from .parts import Additive, L2Decay, NormScaling, Preconditioner, Scaling, ScheduleFree, Transform, Update
+from .parts import Additive, L2Decay, NormScaling, Preconditioner, Scaling, Transform, Update
 from .values import NON_NEGATIVE, Schedulable
 
 P = ParamSpec("P")
@@ -81,8 +81,8 @@ class Recipe:
 
     def signature(self) -> str:
         """Return the kinds of the parts that keep state: what a saved state must agree with."""
-        averaging = self.update if isinstance(self.update, ScheduleFree) else None
-        kept = [*self.transforms, self.estimator, self.preconditioner, self.output, averaging]
+        update = self.update if self.update.keeps_state else None
+        kept = [*self.transforms, self.estimator, self.preconditioner, self.output, update]
         return " > ".join([self.name, *(type(part).__name__ for part in kept if part is not None)])
 
 

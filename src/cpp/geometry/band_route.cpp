@@ -19,32 +19,25 @@ constexpr double reductionError = 0.5;
 // possible.
 constexpr double margin = 4.0;
 
-// The powers of two of the problem are taken out while the matrix is loaded, with its larger side down the
-// columns.
+// to = from', both row-major.
 template <class T>
-void load(const BallProblem<T>& problem, T* x) {
-    const Shape s = problem.shape;
-    if (s.rows <= s.cols) {
-        kernels::scaleByPowerOfTwo(s.size(), -problem.exponent, problem.g, x);
-        return;
-    }
+void transpose(Shape s, const T* from, T* to) {
     constexpr Index tile = 32;
     for (Index top = 0; top < s.rows; top += tile)
         for (Index left = 0; left < s.cols; left += tile)
             for (Index j = left; j < std::min(left + tile, s.cols); ++j)
                 for (Index i = top; i < std::min(top + tile, s.rows); ++i)
-                    x[j * s.rows + i] = problem.g[i * s.cols + j];
-    kernels::scaleByPowerOfTwo(s.size(), -problem.exponent, x, x);
+                    to[j * s.rows + i] = from[i * s.cols + j];
 }
 
+// The powers of two of the problem are taken out while the matrix is loaded, with its larger side down the
+// columns.
 template <class T>
-void transposeInto(Shape s, const T* x, T* d) {  // x has s.rows rows, column-major
-    constexpr Index tile = 32;
-    for (Index top = 0; top < s.rows; top += tile)
-        for (Index left = 0; left < s.cols; left += tile)
-            for (Index i = top; i < std::min(top + tile, s.rows); ++i)
-                for (Index j = left; j < std::min(left + tile, s.cols); ++j)
-                    d[i * s.cols + j] = x[j * s.rows + i];
+void load(const BallProblem<T>& problem, T* x) {
+    const Shape s = problem.shape;
+    const bool tall = s.rows > s.cols;
+    if (tall) transpose(s, problem.g, x);
+    kernels::scaleByPowerOfTwo(s.size(), -problem.exponent, tall ? x : problem.g, x);
 }
 
 // What the errors of a result depend on, in units of the scaled matrix: its singular values are at most 1.
@@ -153,7 +146,7 @@ bool ballByBand(const BallProblem<T>& problem, OracleResult& result) {
         error += margin * errorOfReduction(sizes, e, machineEpsilon(dtypeOf<T>));
     if (!(error <= 0.5 * allowed)) return false;
     reduction.restore(x, wide, problem.team);
-    if (tall) transposeInto(s, x, problem.d);
+    if (tall) transpose({s.cols, s.rows}, x, problem.d);
 
     result.backend = Backend::band;
     result.dualNorm = {norm * std::sqrt(function.scale()), problem.exponent};

@@ -112,16 +112,11 @@ T* ChebyshevMatrix<T>::evaluate() {
         }
     T *y = matrix(stride_), *before = matrix(stride_ + 1);
     int k = last;
-    const bool scalar = k > 0 && f_.degree == k * stride_;  // y_last is a multiple of I
-    if (scalar) {
-        const double top = b[at(k)][0], twice = --k > 0 ? 2.0 : 1.0;
-        collect(b[at(k)].data(), twice * top, false, y);
-        std::fill_n(before, k_ * k_, T(0));
-        for (Index i = 0; i < k_; ++i) before[i * (k_ + 1)] = static_cast<T>(top);
-    } else {
-        collect(b[at(k)].data(), 0.0, false, y);
-        std::fill_n(before, k_ * k_, T(0));
-    }
+    double top = 0.0;  // where y_last is a multiple of I, the step after it is no product
+    if (k > 0 && f_.degree == k * stride_) top = b[at(k--)][0];
+    collect(b[at(k)].data(), (k > 0 ? 2.0 : 1.0) * top, false, y);
+    std::fill_n(before, k_ * k_, T(0));
+    for (Index i = 0; i < k_; ++i) before[i * (k_ + 1)] = static_cast<T>(top);
     while (--k >= 0) {
         collect(b[at(k)].data(), 0.0, true, before);
         symmetric::product(k_, T(k > 0 ? 2 : 1), power(stride_), y, T(1), before);

@@ -22,6 +22,11 @@ class Update(ABC):
     def lower(self, schedules: Schedules) -> _core.Update:
         """Return the core's part."""
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the core keeps arrays for it."""
+        return False
+
     def evaluation_point(self, W: FloatArray, state: Mapping[str, FloatArray], count: int) -> FloatArray:
         """Return the point to evaluate and save, fresh, for weights and a block's state after `count` steps."""
         return W.copy()
@@ -82,6 +87,11 @@ class ScheduleFree(Update):
     def lower(self, schedules: Schedules) -> _core.Update:
         """Return the core's part."""
         return _core.ScheduleFree(self.inner.lower(schedules), self.beta, self.r, self.weight_lr_power)
+
+    @property
+    def keeps_state(self) -> bool:
+        """True: z, the sum of the weights and the largest lr."""
+        return True
 
     def evaluation_point(self, W: FloatArray, state: Mapping[str, FloatArray], count: int) -> FloatArray:
         """Return x."""

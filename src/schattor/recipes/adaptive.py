@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..estimators import EMA, HeavyBall
@@ -140,13 +140,7 @@ def adam(
     >>> opt.params["0"].round(6)
     array([0.9])
     """
-    beta1, beta2 = check_pair(betas)
-    return Recipe(
-        name="adam",
-        lr=lr,
-        **metric(estimator=EMA(beta1, "debiased"), preconditioner=SecondMoment(beta2, eps)),
-        **decay_parts(decay, weight_decay),
-    )
+    return replace(adamw(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, decay=decay), name="adam")
 
 
 @recipe(family="diagonal", source="Reddi, Kale, Kumar, ICLR 2018; torch.optim.Adam(amsgrad=True)")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..estimators import NoMomentum
-from ..geometries import Lp
-from ..parts import Additive, NormScaling, ScheduleFree, SecondMoment
-from ..recipe import Pair, Recipe, check_pair, decay_parts, recipe
+from ..parts import Additive, ScheduleFree
+from ..recipe import Pair, Recipe, check_pair, recipe
 from ..values import FRACTION, Schedulable
+from .adaptive import adamw
+from .momentum import sgd
 
 
 def schedule_free(
@@ -106,9 +107,9 @@ def schedule_free_sgd(
     >>> opt.params["0"], opt.evaluation_params()[0]  # z is 0.5, then 0; x is their mean
     (array([0.225]), array([0.25]))
     """
-    sgd = Recipe("schedule_free_sgd", lr, Lp(2.0), scaling=NormScaling("regularization"))
-    inner = replace(sgd, **decay_parts("l2", weight_decay))
-    return replace(schedule_free(inner, beta=beta, r=r, weight_lr_power=weight_lr_power), name=inner.name)
+    inner = sgd(lr=lr, weight_decay=weight_decay)
+    averaged = schedule_free(inner, beta=beta, r=r, weight_lr_power=weight_lr_power)
+    return replace(averaged, name="schedule_free_sgd")
 
 
 @recipe(
@@ -163,14 +164,11 @@ def schedule_free_adamw(
     array([0.5])
     """
     beta, beta2 = check_pair(betas)
-    adam = Recipe(
-        name="schedule_free_adamw",
-        lr=lr,
-        geometry=Lp(2.0),
-        estimator=NoMomentum(),
-        preconditioner=SecondMoment(beta2, eps),
-        scaling=NormScaling("regularization"),
-        **decay_parts("decoupled", weight_decay),
+    adam = adamw(lr=lr, betas=(0.0, beta2), eps=eps, weight_decay=weight_decay)
+    averaged = schedule_free(
+        replace(adam, estimator=NoMomentum()),  # the mean at beta_1 = 0, without its buffer
+        beta=FRACTION.check("beta", beta),
+        r=r,
+        weight_lr_power=weight_lr_power,
     )
-    update = schedule_free(adam, beta=FRACTION.check("beta", beta), r=r, weight_lr_power=weight_lr_power)
-    return replace(update, name=adam.name)
+    return replace(averaged, name="schedule_free_adamw")
