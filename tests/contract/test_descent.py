@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contract.targets import DECLARED, TARGETS, first_cases, remaining
+from contract.cases import DECLARED
+from contract.targets import TARGETS, first_cases, remaining
 
 CASES = first_cases()
 

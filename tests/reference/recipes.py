@@ -7,6 +7,7 @@ arrays; the loops of one array are applied to blocks by `blockwise`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,7 +103,7 @@ def adamw(
         G = with_l2(G, W, wd, decay)
         m = b1 * m + (1 - b1) * G
         v = b2 * v + (1 - b2) * G * G
-        root = np.sqrt(v) / np.sqrt(1 - b2 ** (t + 1)) + at(eps, t)
+        root = np.sqrt(v) / math.sqrt(1 - b2 ** (t + 1)) + at(eps, t)
         mean = m / (1 - b1 ** (t + 1))
         if nesterov:
             mean = b1 * m / (1 - b1 ** (t + 2)) + (1 - b1) * G / (1 - b1 ** (t + 1))
@@ -145,7 +146,7 @@ def amsgrad(
         m = b1 * m + (1 - b1) * G
         v = b2 * v + (1 - b2) * G * G
         largest = np.maximum(largest, v)
-        root = np.sqrt(largest) / np.sqrt(1 - b2 ** (t + 1)) + at(eps, t)
+        root = np.sqrt(largest) / math.sqrt(1 - b2 ** (t + 1)) + at(eps, t)
         W = moved(W, divided(-eta * m / (1 - b1 ** (t + 1)), root), eta, wd, decay)
         path.weights.append(W)
         path.estimates.append(m)
@@ -172,7 +173,7 @@ def radam(
         v = b2 * v + (1 - b2) * G * G
         mean, r = m / (1 - b1 ** (t + 1)), rectification(b2, t + 1)
         root = np.sqrt(v) + at(eps, t)
-        D = early * mean if r is None else divided(mean * r * np.sqrt(1 - b2 ** (t + 1)), root)
+        D = early * mean if r is None else divided(mean * r * math.sqrt(1 - b2 ** (t + 1)), root)
         W = moved(W, -eta * D, eta, wd, decay)
         path.weights.append(W)
         path.estimates.append(mean)
@@ -202,13 +203,13 @@ def adabelief(
         largest = np.maximum(largest, s)
         mean, r = m / (1 - b1 ** (t + 1)), rectification(b2, t + 1)
         if not rectify:
-            root = np.sqrt(largest if amsgrad else s) / np.sqrt(1 - b2 ** (t + 1)) + at(eps, t)
+            root = np.sqrt(largest if amsgrad else s) / math.sqrt(1 - b2 ** (t + 1)) + at(eps, t)
             D = divided(mean, root)
         elif r is None:
             root, D = np.ones_like(W), early * mean
         else:
             root = np.sqrt(s) + at(eps, t)
-            D = divided(mean * r * np.sqrt(1 - b2 ** (t + 1)), root)
+            D = divided(mean * r * math.sqrt(1 - b2 ** (t + 1)), root)
         W = moved(W, -eta * D, eta, wd, decay)
         path.weights.append(W)
         path.estimates.append(mean)

@@ -1,0 +1,111 @@
+"""One recipe with hyperparameters, and what it promises; random problems for it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+import schattor as st
+
+Blocks = dict[str, np.ndarray]
+
+MATRICES: dict[str, tuple[int, ...]] = {"tall": (6, 4), "wide": (3, 5), "square": (4, 4)}
+ANY: dict[str, tuple[int, ...]] = {**MATRICES, "vector": (7,), "scalar": ()}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One recipe with hyperparameters, and what it promises."""
+
+    recipe: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    preset: str | None = None
+    degree: int | None = 0  # displacement(c G) = c^degree displacement(G); None: at no hyperparameters
+    without_unit: dict[str, Any] = field(default_factory=dict)  # changes under which that holds
+    coupled: bool = False  # a block's step depends on the gradients of the others
+    signed: bool = False  # the direction is a sign: discontinuous where an estimate is zero
+
+    def __str__(self) -> str:
+        name = self.recipe + (f".{self.preset}" if self.preset else "")
+        return "-".join([name, *(f"{k}={v}" for k, v in self.arguments.items() if k != "lr")])
+
+    @property
+    def function(self) -> Callable[..., st.Recipe]:
+        """The recipe function or the preset."""
+        function = getattr(st.recipes, self.recipe)
+        return getattr(function, self.preset) if self.preset else function
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Blocks that the recipe takes."""
+        return MATRICES if self.make().matrices_only else ANY
+
+    def takes(self, argument: str) -> bool:
+        """Whether the recipe has this argument."""
+        return argument in inspect.signature(self.function).parameters
+
+    def make(self, **changed: Any) -> st.Recipe:
+        """The recipe; a recipe without weight decay has none to change."""
+        if not self.takes("weight_decay"):
+            changed.pop("weight_decay", None)
+        return self.function(**{**self.arguments, **changed})
+
+    def inner(self, **changed: Any) -> st.Recipe:
+        """The recipe, or the one that it averages."""
+        recipe = self.make(**changed)
+        averages = isinstance(recipe.update, st.parts.ScheduleFree)
+        return replace(recipe, update=recipe.update.inner) if averages else recipe
+
+    def optimizer(self, params: Any, **options: Any) -> st.Optimizer:
+        """An optimizer that follows the recipe in all blocks."""
+        return st.Optimizer(params, self.make(), **options)
+
+
+DTYPES = [np.float64, np.float32]
+
+
+def draw(shapes: dict[str, tuple[int, ...]], rng: np.random.Generator, dtype: type = np.float64) -> Blocks:
+    """Standard normal blocks."""
+    return {i: np.asarray(rng.standard_normal(shape), dtype=dtype) for i, shape in shapes.items()}
+
+
+def problem(case: Case, dtype: type, steps: int, seed: int = 0) -> tuple[Blocks, list[Blocks]]:
+    """Weights and gradients of a number of steps."""
+    rng = np.random.default_rng(seed)
+    return draw(case.shapes, rng, dtype), [draw(case.shapes, rng, dtype) for _ in range(steps)]
+
+
+def copied(blocks: Blocks) -> Blocks:
+    """Fresh arrays."""
+    return {i: x.copy() for i, x in blocks.items()}
+
+
+def mapped(function: Callable[..., Any], *blocks: Blocks) -> Blocks:
+    """Apply a function block by block; a scalar stays a 0-D array, which NumPy's arithmetic does not keep."""
+    return {i: np.asarray(function(*(b[i] for b in blocks))) for i in blocks[0]}
+
+
+def bits(value: Any) -> Any:
+    """Bytes, dtypes and shapes of arrays in any structure: equal only if every bit is."""
+    if isinstance(value, dict):
+        return {key: bits(x) for key, x in value.items()}
+    if isinstance(value, list):
+        return [bits(x) for x in value]
+    array = np.asarray(value)
+    return (array.dtype.str, array.shape, array.tobytes())
+
+
+def snapshot(opt: st.Optimizer) -> Any:
+    """Everything that a failed or a tentative step must leave alone."""
+    report = opt.report
+    return (
+        bits(opt.params),
+        bits(opt.state_dict()),
+        opt.step_count,
+        opt.skipped_steps,
+        (report.step, report.skipped_steps, dict(report)),
+    )

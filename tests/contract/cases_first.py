@@ -1,0 +1,93 @@
+"""The first methods: SGD to Muon, Adam's relatives, Lion, Scion, schedule-free methods."""
+
+from __future__ import annotations
+
+import numpy as np
+from contract.case import Case
+
+CASES = [
+    Case("schattor", {"p": 4, "lr": 0.02}),
+    Case(
+        "schattor",
+        {"p": 1.5, "lr": 0.02, "momentum_init": "zero", "nesterov": True, "outer": 3},
+        coupled=True,
+    ),
+    Case("schattor", {"p": np.inf, "lr": 0.02, "weight_decay": 0.1, "scale": "spectral"}),
+    Case("schattor", {"p": 3, "lr": 0.02, "rule": "regularization"}, degree=1),
+    Case(
+        "schattor",
+        {"p": np.inf, "lr": 0.001, "rule": "regularization", "outer": np.inf, "momentum_kind": "heavy_ball"},
+        degree=1,
+        coupled=True,
+    ),
+    Case("sgd", {"lr": 0.02}, degree=1),
+    Case("sgd", {"lr": 0.02, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}, degree=1),
+    Case(
+        "sgd",
+        {"lr": 0.02, "momentum": 0.9, "dampening": 0.5, "weight_decay": 0.1, "decay": "cautious"},
+        degree=1,
+    ),
+    Case("sign_sgd", {"lr": 0.02, "weight_decay": 0.1}, signed=True),
+    Case("signum", {"lr": 0.02, "nesterov": True, "weight_decay": 0.1, "decay": "independent"}, signed=True),
+    Case("normalized_sgd", {"lr": 0.02}, coupled=True),
+    Case("normalized_sgd", {"lr": 0.02, "scope": "block", "momentum_init": "zero", "weight_decay": 0.1}),
+    Case("muon"),
+    Case("muon", {"weight_decay": 0.1, "decay": "cautious", "nesterov": False}),
+    Case("muon", preset="torch"),
+    Case("muon", preset="moonlight"),
+    Case("muon", {"lr": 0.02, "weight_decay": 0.1}, preset="optax"),
+    Case("polar_grad", {"lr": 0.02}, degree=1),
+    Case("polar_grad", {"lr": 0.02, "nesterov": True, "weight_decay": 0.1}, degree=1),
+    Case("adamw", {"lr": 0.02}, without_unit={"eps": 0.0}),
+    Case("adamw", {"lr": 0.02, "eps": 0.0, "decay": "l2", "weight_decay": 0.1}),
+    Case("adam", {"lr": 0.02, "weight_decay": 0.1}, without_unit={"eps": 0.0}),
+    Case("amsgrad", {"lr": 0.02, "decay": "decoupled", "weight_decay": 0.1}, without_unit={"eps": 0.0}),
+    Case("radam", {"lr": 0.02, "betas": (0.9, 0.6)}, degree=1),
+    Case("radam", {"lr": 0.02, "betas": (0.9, 0.6), "weight_decay": 0.1}, degree=1),
+    Case("adabelief", {"lr": 0.02, "rectify": False}, without_unit={"eps": 0.0}),
+    Case("adabelief", {"lr": 0.02, "betas": (0.9, 0.6), "weight_decay": 0.1}, degree=1),
+    Case("adagrad", {"lr": 0.2}, without_unit={"eps": 0.0}),
+    Case(
+        "adagrad",
+        {"lr": 0.02, "initial_accumulator_value": 0.5, "weight_decay": 0.1},
+        without_unit={"eps": 0.0, "initial_accumulator_value": 0.0},
+    ),
+    Case("rmsprop", {"lr": 0.02, "weight_decay": 0.1}, without_unit={"eps": 0.0}),
+    Case("rmsprop", {"lr": 0.02, "momentum": 0.9, "centered": True}, without_unit={"eps": 0.0}),
+    Case("adadelta", {"lr": 0.5, "eps": 1e-2, "weight_decay": 0.1}, degree=None),
+    Case("schedule_free_sgd", {"lr": 0.1, "weight_decay": 0.1}, degree=1),
+    Case("schedule_free_adamw", {"lr": 0.02, "r": 1.0, "weight_decay": 0.1}, without_unit={"eps": 0.0}),
+    Case("scion", {"lr": 0.02, "norm": "spectral"}),
+    Case("scion", {"lr": 0.02, "norm": "sign", "radius": 3.0}, signed=True),
+    Case("scion", {"lr": 0.02, "norm": "column", "radius": 2.0}),
+    Case("scion", {"lr": 0.02, "norm": "row", "radius": 2.0, "momentum": 0.0}),
+    Case("scion", {"lr": 0.02, "norm": "bias_rms"}),
+    Case("lion", {"lr": 0.02}, signed=True),
+    Case("lion", {"lr": 0.02, "betas": (0.5, 0.9), "weight_decay": 0.1}, signed=True),
+]
+
+# Recipe: (lr, largest share of the loss that may remain) on the quadratic, softmax, completion and perceptron.
+DECLARED: dict[str, tuple[tuple[float, float], ...]] = {
+    "schattor": ((0.1, 0.04), (30.0, 0.02), (0.3, 0.03), (1.0, 0.02)),
+    "sgd": ((0.03, 0.02), (30.0, 0.02), (0.1, 0.03), (1.0, 0.08)),
+    "sign_sgd": ((0.03, 0.03), (0.03, 0.07), (0.03, 0.03), (0.01, 0.09)),
+    "signum": ((0.1, 0.03), (10.0, 0.02), (0.03, 0.04), (0.1, 0.02)),
+    "normalized_sgd": ((0.3, 0.05), (10.0, 0.02), (0.3, 0.04), (1.0, 0.02)),
+    "muon": ((0.3, 0.02), (30.0, 0.02), (0.1, 0.03), (0.3, 0.02)),
+    "muon.torch": ((0.3, 0.02), (30.0, 0.02), (0.1, 0.03), (0.3, 0.02)),
+    "muon.moonlight": ((1.0, 0.03), (30.0, 0.02), (0.3, 0.05), (0.3, 0.02)),
+    "muon.optax": ((0.3, 0.03), (30.0, 0.02), (0.1, 0.03), (1.0, 0.02)),
+    "polar_grad": ((0.01, 0.05), (10.0, 0.02), (0.1, 0.06), (10.0, 0.02)),
+    "adamw": ((1.0, 0.02), (30.0, 0.02), (0.3, 0.02), (0.1, 0.02)),
+    "adam": ((1.0, 0.02), (30.0, 0.02), (0.3, 0.02), (0.1, 0.02)),
+    "amsgrad": ((1.0, 0.02), (30.0, 0.02), (0.3, 0.02), (0.1, 0.02)),
+    "radam": ((0.1, 0.02), (30.0, 0.02), (0.3, 0.02), (3.0, 0.03)),
+    "adabelief": ((0.3, 0.02), (30.0, 0.02), (0.1, 0.02), (0.1, 0.02)),
+    "adagrad": ((1.0, 0.02), (30.0, 0.02), (1.0, 0.02), (0.3, 0.04)),
+    "rmsprop": ((0.03, 0.02), (30.0, 0.02), (0.03, 0.03), (0.03, 0.04)),
+    "adadelta": ((0.3, 0.03), (30.0, 0.02), (0.3, 0.04), (3.0, 0.05)),
+    "schedule_free_sgd": ((0.3, 0.02), (30.0, 0.03), (0.3, 0.02), (3.0, 0.04)),
+    "schedule_free_adamw": ((1.0, 0.02), (10.0, 0.02), (1.0, 0.02), (0.1, 0.02)),
+    "scion": ((0.3, 0.03), (30.0, 0.02), (0.1, 0.04), (0.3, 0.02)),
+    "lion": ((0.1, 0.03), (10.0, 0.02), (0.1, 0.09), (0.03, 0.02)),
+}
