@@ -4,7 +4,7 @@ from . import _runtime, estimators, linalg, parts, plotting, recipes, testing, v
 from ._version import __version__
 from .calibration import CostModel, calibrate
 from .config import show_config
-from .geometries import ColumnNorm, Lp, RowNorm, Schatten, Sign, Spectral
+from .geometries import ColumnNorm, Lp, RowNorm, Schatten, Sign, Spectral, Switched
 from .info import OracleInfo
 from .ky_fan import KyFan
 from .mixed_norm import MixedNorm
@@ -68,6 +68,7 @@ __all__ = [
     "SignSGD",
     "Signum",
     "Spectral",
+    "Switched",
     "__version__",
     "ball_oracle",
     "batched_ball_oracle",

@@ -10,16 +10,17 @@ import numpy.typing as npt
 
 from . import _core
 from ._arrays import FLOATS, FloatArray, prepare
-from .values import FRACTION, MOMENTUM, Schedulable, Schedules, show
+from .part import Lowering, Part
+from .values import FRACTION, MOMENTUM, Schedulable, show
 
 __all__ = ["EMA", "DoubleEMA", "Estimator", "HeavyBall", "NoMomentum", "RunningEstimator", "minibatch_mean"]
 
 
-class Estimator(ABC):
+class Estimator(Part, ABC):
     """A rule that turns a sequence of gradients into estimates. See `EMA`, `DoubleEMA`, `HeavyBall`, `NoMomentum`."""
 
     @abstractmethod
-    def lower(self, schedules: Schedules) -> _core.Estimator:
+    def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
 
     def start(self, like: npt.ArrayLike) -> RunningEstimator:
@@ -45,8 +46,9 @@ class RunningEstimator:
         if array.dtype not in FLOATS:
             raise TypeError(f"like must be float32 or float64, got {array.dtype}")
         self._shape, self._dtype = array.shape, array.dtype
-        self._schedules = Schedules()
-        part = estimator.lower(self._schedules)
+        lowering = Lowering()
+        self._schedules = lowering.schedules
+        part = estimator.lower(lowering)
         runner = _core.RunningEstimatorFloat32 if self._dtype == np.float32 else _core.RunningEstimatorFloat64
         self._runner = runner(part, array.size)
 
@@ -134,11 +136,11 @@ class EMA(Estimator):
 
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("momentum", self.momentum)
-        self.lower(Schedules())
+        self.lower(Lowering())
 
-    def lower(self, schedules: Schedules) -> _core.Estimator:
+    def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
-        return _core.Ema(schedules.value("momentum", MOMENTUM, self.momentum), self.init, self.nesterov)
+        return _core.Ema(into.value("momentum", MOMENTUM, self.momentum), self.init, self.nesterov)
 
     def __str__(self) -> str:
         return f"EMA({show(self.momentum)}, {self.init}{', nesterov' if self.nesterov else ''})"
@@ -179,11 +181,9 @@ class DoubleEMA(Estimator):
         MOMENTUM.check_schedulable("near", self.near)
         MOMENTUM.check_schedulable("far", self.far)
 
-    def lower(self, schedules: Schedules) -> _core.Estimator:
+    def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
-        return _core.DoubleEma(
-            schedules.value("near", MOMENTUM, self.near), schedules.value("far", MOMENTUM, self.far)
-        )
+        return _core.DoubleEma(into.value("near", MOMENTUM, self.near), into.value("far", MOMENTUM, self.far))
 
     def __str__(self) -> str:
         return f"DoubleEMA({show(self.near)}, {show(self.far)})"
@@ -231,13 +231,13 @@ class HeavyBall(Estimator):
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("momentum", self.momentum)
         FRACTION.check_schedulable("dampening", self.dampening)
-        self.lower(Schedules())
+        self.lower(Lowering())
 
-    def lower(self, schedules: Schedules) -> _core.Estimator:
+    def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
         return _core.HeavyBall(
-            schedules.value("momentum", MOMENTUM, self.momentum),
-            schedules.value("dampening", FRACTION, self.dampening),
+            into.value("momentum", MOMENTUM, self.momentum),
+            into.value("dampening", FRACTION, self.dampening),
             self.init,
             self.nesterov,
         )
@@ -257,7 +257,7 @@ class NoMomentum(Estimator):
     array([4.])
     """
 
-    def lower(self, schedules: Schedules) -> _core.Estimator:
+    def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
         return _core.NoMomentum()
 

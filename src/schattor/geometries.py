@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
@@ -15,13 +16,14 @@ from . import _core
 from ._arrays import Dtype, FloatArray, prepare
 from .backends import Backend, NewtonSchulz, check_backend, check_rtol
 from .info import OracleInfo
-from .values import EXPONENT, FRACTION, Schedulable, Schedules, show
+from .part import Lowering, Part, common_group
+from .values import EXPONENT, FRACTION, Schedulable, position, show
 
 ScaledNorm: TypeAlias = tuple[_core.Scaled, Dtype]
 OracleRow: TypeAlias = tuple[_core.Scaled, str, float, int, bool, float, int]
 
 
-class Geometry(ABC):
+class Geometry(Part, ABC):
     """A norm with its dual norm and the two oracles. See `Schatten` and `Lp`."""
 
     matrix: ClassVar[bool] = False
@@ -38,14 +40,8 @@ class Geometry(ABC):
         """
 
     @abstractmethod
-    def lower(
-        self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
-    ) -> _core.Geometry:
-        """Return the core's part; `backend` and `rtol` override the geometry's own unless "auto" and None."""
-
-    def transposed(self) -> Geometry:
-        """Return the geometry of the transposed matrix: the same one, unless it tells rows from columns."""
-        return self
+    def lower(self, into: Lowering) -> _core.Geometry:
+        """Return the core's part."""
 
     def norm(self, X: npt.ArrayLike) -> float:
         """Return the norm of an array.
@@ -112,9 +108,9 @@ class Geometry(ABC):
 
     def _standalone(self) -> _core.Geometry:
         """Return the core's part for use outside of an optimizer, where there are no steps."""
-        schedules = Schedules()
-        part = self.lower(schedules)
-        if schedules.evaluate(0):
+        lowering = Lowering()
+        part = self.lower(lowering)
+        if lowering.schedules.evaluate(0):
             raise ValueError(f"{self} has a scheduled exponent; only an optimizer can follow it")
         return part
 
@@ -208,15 +204,13 @@ class Schatten(Geometry):
             FRACTION.check("rcond", self.rcond)
         self._check_iteration(self.backend)
 
-    def lower(
-        self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
-    ) -> _core.Geometry:
-        """Return the core's part; `backend` and `rtol` override the geometry's own unless "auto" and None."""
-        chosen = self.backend if backend == "auto" else check_backend(backend, rtol)
+    def lower(self, into: Lowering) -> _core.Geometry:
+        """Return the core's part."""
+        chosen = self.backend if into.backend == "auto" else check_backend(into.backend, into.rtol)
         self._check_iteration(chosen)
-        p = schedules.value("p", EXPONENT, self.p)
+        p = into.value("p", EXPONENT, self.p)
         rcond = -1.0 if self.rcond is None else float(self.rcond)
-        accuracy = (self.rtol if rtol is None else rtol) or 0.0
+        accuracy = (self.rtol if into.rtol is None else into.rtol) or 0.0
         if isinstance(chosen, NewtonSchulz):
             steps, tolerance = chosen.steps or 0, chosen.rtol or 0.0
             return _core.Schatten(p, "newton_schulz", chosen.coefficients, steps, rcond, tolerance)
@@ -294,11 +288,9 @@ class Lp(Geometry):
         """All rotations for the Euclidean norm, else signed permutations of the entries."""
         return "rotations" if self.p == 2 else "entries"
 
-    def lower(
-        self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
-    ) -> _core.Geometry:
+    def lower(self, into: Lowering) -> _core.Geometry:
         """Return the core's part; an entry-wise norm has one backend only."""
-        return _core.Lp(schedules.value("p", EXPONENT, self.p))
+        return _core.Lp(into.value("p", EXPONENT, self.p))
 
     def __str__(self) -> str:
         return "Sign" if self.p == math.inf else f"Lp({show(self.p)})"
@@ -340,15 +332,9 @@ class RowNorm(Geometry):
     matrix: ClassVar[bool] = True
     equivariance = "right"
 
-    def lower(
-        self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
-    ) -> _core.Geometry:
+    def lower(self, into: Lowering) -> _core.Geometry:
         """Return the core's part; it has one backend only."""
-        return _core.LineNorm(False)
-
-    def transposed(self) -> Geometry:
-        """Return the column norm."""
-        return ColumnNorm()
+        return _core.LineNorm(into.transposed)
 
     def __str__(self) -> str:
         return "RowNorm"
@@ -374,18 +360,50 @@ class ColumnNorm(Geometry):
     matrix: ClassVar[bool] = True
     equivariance = "left"
 
-    def lower(
-        self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
-    ) -> _core.Geometry:
+    def lower(self, into: Lowering) -> _core.Geometry:
         """Return the core's part; it has one backend only."""
-        return _core.LineNorm(True)
-
-    def transposed(self) -> Geometry:
-        """Return the row norm."""
-        return RowNorm()
+        return _core.LineNorm(not into.transposed)
 
     def __str__(self) -> str:
         return "ColumnNorm"
+
+
+@dataclass(frozen=True)
+class Switched(Geometry):
+    """One geometry out of several, chosen anew in each step of an optimizer.
+
+    Parameters
+    ----------
+    choice : callable
+        Maps the global step (from 0) to a position in `geometries`.
+    geometries : tuple of Geometry
+
+    Examples
+    --------
+    >>> alternating = st.Switched(lambda step: step % 2, (st.Spectral(), st.Sign()))
+    >>> opt = st.Optimizer([np.zeros((2, 2))], st.Recipe("alternating", 1.0, alternating))
+    >>> opt.step([np.diag([3.0, 2.0])])
+    >>> opt.step([np.ones((2, 2))])
+    >>> opt.params["0"] + 0.0
+    array([[-2., -1.],
+           [-1., -2.]])
+    """
+
+    choice: Callable[[int], int]
+    geometries: tuple[Geometry, ...]
+
+    @property
+    def equivariance(self) -> str:
+        """The common one of the geometries."""
+        return common_group(*(geometry.equivariance for geometry in self.geometries))
+
+    def lower(self, into: Lowering) -> _core.Geometry:
+        """Return the core's part."""
+        choice = into.value("choice of geometry", position(len(self.geometries)), self.choice)
+        return _core.Switched(choice, [geometry.lower(into) for geometry in self.geometries])
+
+    def __str__(self) -> str:
+        return " / ".join(map(str, self.geometries))
 
 
 @functools.lru_cache(maxsize=128, typed=True)

@@ -9,7 +9,8 @@ from typing import ClassVar
 from . import _core
 from .backends import Backend
 from .geometries import Geometry
-from .values import POSITIVE, Schedules
+from .part import Lowering
+from .values import POSITIVE
 
 BACKENDS = ("auto", "svd", "subspace")
 
@@ -83,14 +84,12 @@ class KyFan(Geometry):
             POSITIVE.check("rtol", self.rtol)
         _check(self.backend)
 
-    def lower(
-        self, schedules: Schedules, backend: Backend = "auto", rtol: float | None = None
-    ) -> _core.Geometry:
-        """Return the core's part; `backend` and `rtol` override the geometry's own unless "auto" and None."""
-        chosen = self.backend if backend == "auto" else _check(backend)
+    def lower(self, into: Lowering) -> _core.Geometry:
+        """Return the core's part."""
+        chosen = self.backend if into.backend == "auto" else _check(into.backend)
         route = "subspace" if chosen == "subspace" else "svd"
         return _core.KyFan(
-            min(self.k, 2**31 - 1), route, (self.rtol if rtol is None else rtol) or 0.0, self.seed
+            min(self.k, 2**31 - 1), route, (self.rtol if into.rtol is None else into.rtol) or 0.0, self.seed
         )
 
     def __str__(self) -> str:

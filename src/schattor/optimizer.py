@@ -17,12 +17,14 @@ from ._arrays import FloatArray
 from ._tables import html_table, table
 from .backends import Backend, check_backend, check_rtol
 from .blocks import Block, Params, flatten, make_blocks, match, rebuild
+from .extras import EXTRAS, Row, extras_of, flatten_extras, with_means
 from .mixed_norm import MixedNorm
-from .parts import L2Decay
+from .part import Lowering
+from .parts import L2Decay, Turns
 from .recipe import Recipe
 from .report import BlockReport, Report
 from .threads import check_threads
-from .values import NON_NEGATIVE, POSITIVE, Schedulable, Schedules, at_step
+from .values import NON_NEGATIVE, POSITIVE, Schedulable, Schedules, at_step, position
 from .views import View
 
 POLICIES = ("raise", "skip", "warn")
@@ -137,6 +139,8 @@ class Optimizer:
         self._split = any(route.block.index is not ... for route in self._routes)
         place = {name: i for i, name in enumerate(self._blocks)}
         self._listed = sorted(self._routes, key=lambda route: place[route.block.owner])  # as the parameters
+        self._requires = frozenset().union(*(route.recipe.requires for route in self._routes))
+        self._pair()
         self._plan.finish()
 
     # Construction
@@ -168,12 +172,28 @@ class Optimizer:
         weights = coupling.weights_of(names) if coupling else dict.fromkeys(names, 1.0)
         lr = self._scheduled_lr(recipe)
         slot = self._schedules.value(f"lr of {recipe.name}", NON_NEGATIVE, lr)
-        group = self._plan.add_group(slot, coupling.outer if coupling else None)
-        return [
-            self._add_block(recipe, piece, group, weights[block.name], lr)
-            for block in members
-            for piece in block.pieces()
-        ]
+        pieces = [(piece, weights[block.name]) for block in members for piece in block.pieces()]
+        turns = self._scheduled_turns(recipe.turns, len(pieces)) if recipe.turns else None
+        group = self._plan.add_group(slot, coupling.outer if coupling else None, turns)
+        return [self._add_block(recipe, piece, group, weight, lr) for piece, weight in pieces]
+
+    def _scheduled_turns(self, turns: Turns, blocks: int) -> tuple[_core.Value, _core.Value]:
+        """Return the core's values for the number of the turn and for the block that moves."""
+        return (
+            self._schedules.value("turn", NON_NEGATIVE, lambda step: turns.at(step, blocks)[0]),
+            self._schedules.value("active block", position(blocks), lambda step: turns.at(step, blocks)[1]),
+        )
+
+    def _pair(self) -> None:
+        """Tell the plan which blocks read which others' weights."""
+        places = {route.block.name: i for i, route in enumerate(self._routes)}
+        for i, route in enumerate(self._routes):
+            if route.recipe.pairing is None:
+                continue
+            partner = route.recipe.pairing.partner(route.block.name)
+            if partner not in places:
+                raise ValueError(f"block {route.block.name!r} is paired with {partner!r}, which is no block")
+            self._plan.pair(i, places[partner])
 
     def _scheduled_lr(self, recipe: Recipe) -> Callable[[int], float]:
         """Return the recipe's lr times the optimizer's schedule, as a function of the step."""
@@ -193,8 +213,6 @@ class Optimizer:
         geometry = recipe.geometry_of(block.owner)
         if geometry.matrix:
             block.require_matrix(recipe.name)
-        if block.transposed:
-            geometry = geometry.transposed()
         if recipe.matrices_only and block.array.ndim < 2:
             raise ValueError(
                 f"block {block.name!r} has shape {block.array.shape}, and {recipe.name} takes matrices only; route it "
@@ -202,18 +220,24 @@ class Optimizer:
                 f"'*': st.recipes.{recipe.name}(...)}})"
             )
         rows, cols = block.shape
-        lower = self._schedules
+        execution = self._execution
+        into = Lowering(
+            self._schedules, block.fans, block.transposed, execution["backend"], execution["rtol"]
+        )
         try:
-            parts = (
-                [transform.lower(lower) for transform in recipe.transforms],
-                recipe.estimator.lower(lower),
-                recipe.preconditioner.lower(lower) if recipe.preconditioner else None,
-                geometry.lower(lower, self._execution["backend"], self._execution["rtol"]),
-                recipe.scaling.lower(lower, block.fans),
-                recipe.update.lower(lower),
-                recipe.output.lower(lower) if recipe.output else None,
-            )
-            value = lower.value(f"weight of {block.name!r}", POSITIVE, weight)
+            parts = {
+                "transforms": [transform.lower(into) for transform in recipe.transforms],
+                "estimator": recipe.estimator.lower(into),
+                "frame": recipe.frame.lower(into) if recipe.frame else None,
+                "preconditioner": recipe.preconditioner.lower(into) if recipe.preconditioner else None,
+                "geometry": geometry.lower(into),
+                "adjustments": [adjustment.lower(into) for adjustment in recipe.adjustments],
+                "scaling": recipe.scaling.lower(into),
+                "output": recipe.output.lower(into) if recipe.output else None,
+                "output_takes_lr": recipe.output_takes_lr,
+                "update": recipe.update.lower(into),
+            }
+            value = into.value(f"weight of {block.name!r}", POSITIVE, weight)
             self._plan.add_block(block.name, block.array, rows, cols, parts, group, value)
         except ValueError as error:
             raise ValueError(f"block {block.name!r}: {error}") from None
@@ -221,7 +245,7 @@ class Optimizer:
 
     # Steps
 
-    def step(self, grads: Any) -> None:
+    def step(self, grads: Any, **extras: Any) -> None:
         """Take one step: parameters and state advance in place.
 
         Parameters
@@ -229,6 +253,16 @@ class Optimizer:
         grads : structure of arrays
             The names of the parameters, nested or flat; each gradient has the parameter's shape and dtype, any strides.
             None leaves a block wholly untouched.
+        **extras : structures of arrays
+            What recipes require beside the gradients (``Recipe.requires``), by the names of the blocks that need it,
+            in the dtype of the parameter; N is the number of samples of the mini-batch:
+
+            - ``gradient_at_previous``: the gradient of the same samples at the parameters before the last step, in the
+              parameter's shape; not needed in a block's first step;
+            - ``activations``: inputs of the layer, (N, fan-in);
+            - ``deltas``: gradients of the samples' losses by the outputs of the layer, (N, fan-out);
+            - ``per_example``: the samples' gradients, (N, *shape*). Where it is given, `grads` may leave the block out:
+              their mean stands for the gradient.
 
         Raises
         ------
@@ -236,14 +270,14 @@ class Optimizer:
             For a missing or unknown name, a wrong dtype or shape, or values that are not finite; nothing has changed
             then.
         """
-        self._run("step", grads, None)
+        self._run("step", grads, None, extras)
 
-    def update(self, grads: Any) -> Any:
+    def update(self, grads: Any, **extras: Any) -> Any:
         """Advance the state as `step` does and return new minus old parameters; the parameters stay.
 
         Parameters
         ----------
-        grads : structure of arrays
+        grads, **extras : structures of arrays
             As in `step`.
 
         Returns
@@ -251,14 +285,14 @@ class Optimizer:
         structure of fresh arrays
             In the form of the parameters; zero for untouched blocks.
         """
-        return self._displacement("update", grads)
+        return self._displacement("update", grads, extras)
 
-    def peek(self, grads: Any) -> Any:
+    def peek(self, grads: Any, **extras: Any) -> Any:
         """Return what `update` would, and advance nothing.
 
         Parameters
         ----------
-        grads : structure of arrays
+        grads, **extras : structures of arrays
             As in `step`.
 
         Returns
@@ -266,11 +300,12 @@ class Optimizer:
         structure of fresh arrays
             In the form of the parameters; zero for untouched blocks.
         """
-        return self._displacement("peek", grads)
+        return self._displacement("peek", grads, extras)
 
-    def _displacement(self, mode: str, grads: Any) -> Any:
+    def _displacement(self, mode: str, grads: Any, extras: Mapping[str, Any]) -> Any:
         moved = {name: np.zeros_like(block.array) for name, block in self._blocks.items()}
-        self._run(mode, grads, [moved[route.block.owner][route.block.index] for route in self._routes])
+        targets = [moved[route.block.owner][route.block.index] for route in self._routes]
+        self._run(mode, grads, targets, extras)
         return self._in_structure(moved.__getitem__)
 
     def _in_structure(self, of_block: Callable[[str], FloatArray]) -> Any:
@@ -278,11 +313,17 @@ class Optimizer:
         owner = {name: block.name for block in self._blocks.values() for name in block.names}
         return rebuild(self._structure, lambda name: of_block(owner[name]))
 
-    def _run(self, mode: str, grads: Any, targets: list[FloatArray] | None) -> None:
-        gradients = self._gradients(grads)
+    def _run(
+        self, mode: str, grads: Any, targets: list[FloatArray] | None, extras: Mapping[str, Any]
+    ) -> None:
+        given = flatten_extras(extras, self._requires) if extras else {}
+        gradients = self._gradients(
+            with_means(grads, given["per_example"]) if "per_example" in given else grads
+        )
         with self._lock:  # the plan takes one call at a time, and schedules belong to its step
+            rows = self._extras(gradients, given) if self._requires else None
             slots = self._schedules.evaluate(self._plan.step)
-            refusal = self._plan.run(mode, gradients, slots, targets)
+            refusal = self._plan.run(mode, gradients, slots, targets, rows)
             if refusal and mode != "peek" and self._execution["on_nonfinite"] != "raise":
                 self._plan.skip()
         if refusal is None:
@@ -294,6 +335,25 @@ class Optimizer:
             target[...] = 0.0
         if self._execution["on_nonfinite"] == "warn":
             warnings.warn(f"step {self._plan.step} skipped: {message}", RuntimeWarning, stacklevel=3)
+
+    def _extras(self, gradients: list[Any], given: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+        """Return what each block of the plan reads beside its gradient."""
+        for kind, arrays in given.items():
+            for name in arrays:
+                if name not in self._blocks:
+                    raise KeyError(
+                        f"{kind} has {name!r}; the blocks are {', '.join(map(repr, self._blocks))}"
+                    )
+        absent: frozenset[str] = frozenset()
+        return [
+            extras_of(
+                route.block,
+                absent if gradient is None else route.recipe.requires,
+                given,
+                first=self._plan.count(i) == 0,
+            )
+            for i, (route, gradient) in enumerate(zip(self._routes, gradients, strict=True))
+        ]
 
     def _gradients(self, grads: Any) -> list[Any]:
         """Return the gradients in the order of the plan's blocks."""
@@ -336,11 +396,15 @@ class Optimizer:
                 return part  # the core says what is wrong with it
         return functools.reduce(np.add, parts) if parts else None
 
-    def _refusal(self, kind: str, index: int, count: int, largest: float, limit: float) -> str:
+    def _refusal(self, kind: str, index: int, count: int, largest: float, limit: float, extra: int) -> str:
         """Return the sentence for a gradient that the core refused."""
         route = self._routes[index]
         block = route.block
-        if kind == "magnitude":
+        if kind == "extra":
+            return f"{EXTRAS[extra]} of block {block.name!r}: {count} entries are not finite; expected finite values"
+        if kind == "extra magnitude":
+            found = f"{EXTRAS[extra]} of block {block.name!r} reaches {largest:.3g}"
+        elif kind == "magnitude":
             found = f"gradient of block {block.name!r} reaches {largest:.3g}"
         elif kind == "estimate":
             found = f"momentum of block {block.name!r} would reach {largest:.3g}"
@@ -403,7 +467,7 @@ class Optimizer:
             label = " = ".join(block.names) if block.name == block.owner else block.name
             view = str(block.view) if block.view else "-"
             decay = next((str(t) for t in recipe.transforms if isinstance(t, L2Decay)), str(recipe.update))
-            lr = route.lr(step) * recipe.scaling.factor(block.fans)
+            lr = route.lr(step) * recipe.scaling.factor(block.fans, step)
             shape = " x ".join(map(str, block.array.shape)) or "scalar"
             rows.append(
                 [label, shape, view, recipe.name, str(geometry), str(recipe.scaling), decay, f"{lr:.4g}"]

@@ -11,7 +11,20 @@ from typing import Any, Generic, ParamSpec, TypeAlias
 from .estimators import EMA, Estimator, HeavyBall, NoMomentum
 from .geometries import Geometry
 from .mixed_norm import Coupling, MixedNorm
-from .parts import Additive, L2Decay, NormScaling, Preconditioner, Scaling, Transform, Update
+from .part import Part, common_group
+from .parts import (
+    Additive,
+    Adjustment,
+    Frame,
+    L2Decay,
+    NormScaling,
+    Pairing,
+    Preconditioner,
+    Scaling,
+    Transform,
+    Turns,
+    Update,
+)
 from .values import NON_NEGATIVE, Schedulable
 
 P = ParamSpec("P")
@@ -30,14 +43,24 @@ class Recipe:
         A mixed norm brings a geometry for each block and their coupling.
     estimator, preconditioner, scaling, update : parts
     transforms : tuple of Transform
+    frame : Frame or None
+        Coordinates in which preconditioner and geometry work.
+    adjustments : tuple of Adjustment
+        Act on the direction after the oracle.
     output : EMA, HeavyBall or None
-        Momentum of the direction at its length, after the scaling; without Nesterov, and not debiased.
+        Momentum of the direction at its length, after the scaling; not debiased.
+    output_takes_lr : bool
+        Whether the buffer of `output` holds displacements, the lr of their step included.
     coupling : Coupling or None
         Outer exponent and weights over the blocks that the recipe serves; None leaves the blocks alone.
     matrices_only : bool
         Refuse blocks below two dimensions.
+    turns : Turns or None
+        Which of the blocks moves in a step; None: all.
+    pairing : Pairing or None
+        Which blocks read each other's weights.
 
-    `degree` and `equivariance` follow from the parts.
+    `degree`, `equivariance` and `requires` follow from the parts.
     """
 
     name: str
@@ -45,45 +68,87 @@ class Recipe:
     geometry: Geometry | MixedNorm
     estimator: Estimator = field(default_factory=NoMomentum)
     transforms: tuple[Transform, ...] = ()
+    frame: Frame | None = None
     preconditioner: Preconditioner | None = None
+    adjustments: tuple[Adjustment, ...] = ()
     scaling: Scaling = field(default_factory=NormScaling)
     output: EMA | HeavyBall | None = None
+    output_takes_lr: bool = False
     update: Update = field(default_factory=Additive)
     coupling: Coupling | None = None
     matrices_only: bool = False
+    turns: Turns | None = None
+    pairing: Pairing | None = None
 
     def __post_init__(self) -> None:
         NON_NEGATIVE.check_schedulable("lr", self.lr)
-        if self.output is not None and (self.output.nesterov or self.output.init == "debiased"):
-            raise ValueError(f"output must be neither Nesterov nor debiased, got {self.output}")
+        if self.output is not None and self.output.init == "debiased":
+            raise ValueError(f"output must not be debiased, got {self.output}")
 
     def geometry_of(self, block: str) -> Geometry:
         """Return the geometry of the block of this name."""
         return self.geometry.geometries[block] if isinstance(self.geometry, MixedNorm) else self.geometry
 
     @property
-    def degree(self) -> int | None:
+    def parts(self) -> tuple[Part, ...]:
+        """All parts, in the order in which a step passes through them."""
+        geometries = (
+            self.geometry.geometries.values() if isinstance(self.geometry, MixedNorm) else [self.geometry]
+        )
+        slots = [
+            *self.transforms,
+            self.estimator,
+            self.frame,
+            self.preconditioner,
+            *geometries,
+            *self.adjustments,
+            self.scaling,
+            self.output,
+            self.update,
+        ]
+        return tuple(part for part in slots if part is not None)
+
+    @property
+    def requires(self) -> frozenset[str]:
+        """Names of what `Optimizer.step` must be given beside the gradients."""
+        return frozenset().union(*(part.requires for part in self.parts))
+
+    @property
+    def degree(self) -> float | None:
         """Degree of the step in the scale of all gradients, weight decay and eps aside; None where it has none."""
-        if isinstance(self.scaling, NormScaling) and self.scaling.rule == "ball":
-            return 0
-        return 1 if self.preconditioner is None else self.preconditioner.degree
+        degree: float | None = 1
+        for transform in self.transforms:
+            degree = transform.degree(degree)
+        if self.preconditioner is not None and degree is not None:
+            degree = self.preconditioner.degree
+        degree = self.scaling.degree(degree)
+        for adjustment in self.adjustments:
+            degree = adjustment.degree(degree)
+        return degree
 
     @property
     def equivariance(self) -> str:
         """The group that commutes with the steps; see `schattor.Geometry`. A mixed norm has that of its blocks."""
-        if self.preconditioner is not None:
-            return "entries"
         geometries = (
             self.geometry.geometries.values() if isinstance(self.geometry, MixedNorm) else [self.geometry]
         )
         groups = {geometry.equivariance for geometry in geometries}
-        return groups.pop() if len(groups) == 1 else "mixed"
+        if len(groups) > 1:
+            return "mixed"
+        if self.preconditioner is not None:
+            groups.add(self.preconditioner.equivariance)
+        inside = common_group(*groups)
+        whole = inside if self.frame is None else self.frame.equivariance(inside)
+        around = [transform.equivariance for transform in self.transforms]
+        around += [adjustment.equivariance for adjustment in self.adjustments]
+        return common_group(whole, *around, self.update.equivariance)
 
     def signature(self) -> str:
         """Return the kinds of the parts that keep state: what a saved state must agree with."""
-        update = self.update if self.update.keeps_state else None
-        kept = [*self.transforms, self.estimator, self.preconditioner, self.output, update]
-        return " > ".join([self.name, *(type(part).__name__ for part in kept if part is not None)])
+        kept = [part for part in self.parts if not isinstance(part, Geometry | Scaling)]
+        if not self.update.keeps_state:
+            kept.remove(self.update)
+        return " > ".join([self.name, *(type(part).__name__ for part in kept)])
 
 
 class RecipeFunction(Generic[P]):

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ._arrays import FloatArray
+from ._arrays import FloatArray, matrix_shape
 from .geometries import Geometry
 from .optimizer import Optimizer
 from .recipe import Recipe
 
-__all__ = ["check_geometry", "check_recipe"]
+__all__ = ["check_geometry", "check_recipe", "extras_for"]
 
 Shape = tuple[int, ...]
 Map = Callable[[FloatArray], FloatArray]
@@ -129,6 +129,39 @@ def check_recipe(
     _check_symmetry(recipe, W, gradients, generator)
 
 
+def extras_for(recipe: Recipe, grads: Blocks) -> dict[str, Blocks]:
+    """Return made-up extras of the kinds that a recipe requires, from gradients of a step.
+
+    The previous gradient is half of the gradient; the samples' gradients are 0.5, 1 and 1.5 times it; its rows stand
+    for activations and its columns for deltas, so that the extras turn with the gradients.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    grads : dict of arrays
+
+    Returns
+    -------
+    dict of dicts of arrays
+        The keywords of `schattor.Optimizer.step`.
+
+    Examples
+    --------
+    >>> st.testing.extras_for(st.recipes.sgd(lr=1.0), {"W": np.ones((2, 3))})
+    {}
+    """
+    made: dict[str, Callable[[FloatArray], FloatArray]] = {
+        "gradient_at_previous": lambda g: np.asarray(0.5 * g, dtype=g.dtype),
+        "activations": lambda g: g.reshape(matrix_shape(g.shape)),
+        "deltas": lambda g: g.reshape(matrix_shape(g.shape)).T,
+        "per_example": lambda g: np.stack([0.5 * g, g, 1.5 * g]).astype(g.dtype),
+    }
+    return {
+        kind: {name: made[kind](g) for name, g in grads.items()}
+        for kind in sorted(recipe.requires)
+    }
+
+
 def group_element(group: str, shape: Shape, rng: np.random.Generator) -> Map:
     """Return a random element of a group named as in `Geometry.equivariance`; a vector is n x 1."""
     if group in ("rotations", "entries"):
@@ -158,8 +191,9 @@ def _check_dtypes(recipe: Recipe, W: Blocks, gradients: list[Blocks]) -> None:
         params = {name: x.astype(dtype) for name, x in W.items()}
         opt = Optimizer(params, recipe)
         for G in gradients:
-            given = {name: g.astype(dtype) for name, g in G.items()}
-            tentative, moved = opt.peek(given), opt.update(given)
+            given: Blocks = {name: g.astype(dtype) for name, g in G.items()}
+            extras = extras_for(recipe, given)
+            tentative, moved = opt.peek(given, **extras), opt.update(given, **extras)
             for name, x in params.items():
                 _require(np.isfinite(moved[name]).all(), f"{recipe.name}, {name}: a step is not finite")
                 _require(moved[name].dtype == dtype, f"{recipe.name}, {name}: {dtype.__name__} is kept")
@@ -175,14 +209,16 @@ def _check_dtypes(recipe: Recipe, W: Blocks, gradients: list[Blocks]) -> None:
 def _check_untouched(recipe: Recipe, W: Blocks, G: Blocks) -> None:
     params = _copied(W)
     zero = Optimizer(params, recipe)
-    zero.step({name: np.zeros_like(x) for name, x in W.items()})
+    nothing: Blocks = {name: np.zeros_like(x) for name, x in W.items()}
+    zero.step(nothing, **extras_for(recipe, nothing))
     for name, x in params.items():
         _require(np.array_equal(x, W[name]), f"{recipe.name}, {name}: a zero gradient moved the weights")
     first, *rest = W
     params = _copied(W)
     opt = Optimizer(params, recipe)
     before = opt.state_dict()
-    opt.step({first: None} | {name: G[name] for name in rest})
+    present = {name: G[name] for name in rest}
+    opt.step({first: None} | present, **extras_for(recipe, present))
     kept = {key: value for key, value in opt.state_dict().items() if key.startswith(f"state/{first}/")}
     _require(
         np.array_equal(params[first], W[first])
@@ -196,13 +232,13 @@ def _check_resume(recipe: Recipe, W: Blocks, gradients: list[Blocks]) -> None:
     opt = Optimizer(params, recipe)
     half = len(gradients) // 2
     for G in gradients[:half]:
-        opt.step(G)
+        opt.step(G, **extras_for(recipe, G))
     resumed = _copied(params)
     other = Optimizer(resumed, recipe)
     other.load_state_dict(opt.state_dict())
     for G in gradients[half:]:
-        opt.step(G)
-        other.step(G)
+        opt.step(G, **extras_for(recipe, G))
+        other.step(G, **extras_for(recipe, G))
     for name, x in params.items():
         _require(np.array_equal(x, resumed[name]), f"{recipe.name}, {name}: a resumed run differs")
 
@@ -213,7 +249,7 @@ def _check_order(recipe: Recipe, W: Blocks, gradients: list[Blocks]) -> None:
         params = {name: W[name].copy() for name in names}
         opt = Optimizer(params, recipe, n_threads=threads)
         for G in gradients:
-            opt.step(G)
+            opt.step(G, **extras_for(recipe, G))
         runs.append(params)
     for name, x in runs[0].items():
         _require(np.array_equal(x, runs[1][name]), f"{recipe.name}, {name}: threads changed the result")
@@ -221,9 +257,11 @@ def _check_order(recipe: Recipe, W: Blocks, gradients: list[Blocks]) -> None:
 
 
 def _check_symmetry(recipe: Recipe, W: Blocks, gradients: list[Blocks], rng: np.random.Generator) -> None:
-    base = Optimizer(_copied(W), recipe).update(gradients[0])
+    G = gradients[0]
+    base = Optimizer(_copied(W), recipe).update(G, **extras_for(recipe, G))
     if recipe.degree is not None and recipe.preconditioner is None:
-        scaled = Optimizer(_copied(W), recipe).update({n: 2.0**20 * g for n, g in gradients[0].items()})
+        larger = {n: 2.0**20 * g for n, g in G.items()}
+        scaled = Optimizer(_copied(W), recipe).update(larger, **extras_for(recipe, larger))
         for name, D in base.items():
             wanted = D * 2.0 ** (20 * recipe.degree)
             _arrays(f"{recipe.name}, {name}: degree {recipe.degree}", scaled[name], wanted, 1e-9)
@@ -231,7 +269,8 @@ def _check_symmetry(recipe: Recipe, W: Blocks, gradients: list[Blocks], rng: np.
         return
     maps = {name: group_element(recipe.equivariance, x.shape, rng) for name, x in W.items()}
     turned = {name: np.array(maps[name](x), order="C") for name, x in W.items()}
-    moved = Optimizer(turned, recipe).update({name: maps[name](g) for name, g in gradients[0].items()})
+    mapped = {name: maps[name](g) for name, g in G.items()}
+    moved = Optimizer(turned, recipe).update(mapped, **extras_for(recipe, mapped))
     for name, D in base.items():
         _arrays(
             f"{recipe.name}, {name}: commutes with {recipe.equivariance}", moved[name], maps[name](D), 1e-8

@@ -44,6 +44,11 @@ POSITIVE = Domain("positive and finite", lambda x: 0 < x < math.inf)
 NON_NEGATIVE = Domain("non-negative and finite", lambda x: 0 <= x < math.inf)
 
 
+def position(count: int) -> Domain:
+    """Return the domain of positions in a sequence of this length."""
+    return Domain(f"a whole number from 0 to {count - 1}", lambda x: x in range(count))
+
+
 class Schedules:
     """Turns hyperparameters into the values of the core, and evaluates the scheduled ones.
 

@@ -10,11 +10,38 @@ from typing import Any
 import numpy as np
 
 import schattor as st
+from schattor.blocks import flatten
 
 Blocks = dict[str, np.ndarray]
 
 MATRICES: dict[str, tuple[int, ...]] = {"tall": (6, 4), "wide": (3, 5), "square": (4, 4)}
 ANY: dict[str, tuple[int, ...]] = {**MATRICES, "vector": (7,), "scalar": ()}
+
+
+class Supplied(st.Optimizer):
+    """An optimizer that makes up what its recipes require beside the gradients."""
+
+    def _made_up(self, grads: Any) -> dict[str, Any]:
+        given = flatten(grads)
+        extras: dict[str, Any] = {}
+        for route in self._routes:
+            name = route.block.owner
+            if isinstance(given.get(name), np.ndarray):
+                for kind, arrays in st.testing.extras_for(route.recipe, {name: given[name]}).items():
+                    extras.setdefault(kind, {}).update(arrays)
+        return extras
+
+    def step(self, grads: Any, **extras: Any) -> None:
+        """As the optimizer's."""
+        super().step(grads, **(extras or self._made_up(grads)))
+
+    def update(self, grads: Any, **extras: Any) -> Any:
+        """As the optimizer's."""
+        return super().update(grads, **(extras or self._made_up(grads)))
+
+    def peek(self, grads: Any, **extras: Any) -> Any:
+        """As the optimizer's."""
+        return super().peek(grads, **(extras or self._made_up(grads)))
 
 
 @dataclass(frozen=True)
@@ -62,7 +89,7 @@ class Case:
 
     def optimizer(self, params: Any, **options: Any) -> st.Optimizer:
         """An optimizer that follows the recipe in all blocks."""
-        return st.Optimizer(params, self.make(), **options)
+        return Supplied(params, self.make(), **options)
 
 
 DTYPES = [np.float64, np.float32]

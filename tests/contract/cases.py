@@ -13,6 +13,7 @@ from pathlib import Path
 from contract.case import DTYPES as DTYPES
 from contract.case import Blocks as Blocks
 from contract.case import Case as Case
+from contract.case import Supplied as Supplied
 from contract.case import bits as bits
 from contract.case import copied as copied
 from contract.case import draw as draw

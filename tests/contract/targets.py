@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from contract.cases import CASES, Case
+from contract.cases import CASES, Case, Supplied
 
-import schattor as st
 from schattor.demo.data import load_digits
 
 Blocks = dict[str, np.ndarray]
@@ -112,7 +111,7 @@ def first_cases() -> dict[str, Case]:
 def remaining(case: Case, target: Target, lr: float) -> float:
     """Loss after STEPS steps at the point to evaluate, over the loss at the start."""
     params = {name: x.copy() for name, x in target.start.items()}
-    opt = st.Optimizer(params, case.make(lr=lr, weight_decay=0.0))
+    opt = Supplied(params, case.make(lr=lr, weight_decay=0.0))
     first = target.evaluate(params)[0]
     for _ in range(STEPS):
         opt.step(target.evaluate(params)[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contract.cases import CASES, DTYPES, Blocks, Case, copied, draw, mapped, problem
+from contract.cases import CASES, DTYPES, Blocks, Case, Supplied, copied, draw, mapped, problem
 
 import schattor as st
 
@@ -23,7 +23,7 @@ def rms(x: np.ndarray) -> float:
 def test_update_rms_is_that_of_the_displacement(case: Case, dtype: type) -> None:
     """Decay aside: from zero weights decay vanishes, and what remains is the displacement."""
     W, gradients = problem(case, dtype, 4)
-    opt = st.Optimizer(mapped(np.zeros_like, W), case.inner())  # what is averaged, where a recipe averages
+    opt = Supplied(mapped(np.zeros_like, W), case.inner())  # what is averaged, where a recipe averages
     tolerance = 64 * float(np.finfo(dtype).eps)
     for t, G in enumerate(gradients):
         D = opt.update(G)
@@ -49,8 +49,8 @@ def test_decay_is_not_in_the_report(case: Case) -> None:
     To the rounding of sums of at most 24 squares: with and without decay another loop may add them up.
     """
     W, gradients = problem(case, np.float64, 2)
-    one = st.Optimizer(copied(W), case.make(weight_decay=0.0))
-    other = st.Optimizer(copied(W), case.make(weight_decay=0.5))
+    one = Supplied(copied(W), case.make(weight_decay=0.0))
+    other = Supplied(copied(W), case.make(weight_decay=0.5))
     for G in gradients:
         one.step(G)
         other.step(G)
@@ -153,7 +153,7 @@ def test_backends_in_the_report() -> None:
         (st.recipes.sgd(lr=0.1), ("frobenius", "frobenius", "frobenius|none")),
     ]
     for recipe, backends in expected:
-        opt = st.Optimizer(copied(params), recipe)
+        opt = Supplied(copied(params), recipe)
         opt.step(grads)
         for name, backend in zip(params, backends, strict=True):
             assert opt.report[name].backend in backend.split("|")

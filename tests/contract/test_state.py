@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract.cases import CASES, DTYPES, Blocks, Case, bits, copied, problem, snapshot
+from contract.cases import CASES, DTYPES, Blocks, Case, Supplied, bits, copied, problem, snapshot
 
 import schattor as st
 
@@ -110,13 +110,13 @@ def test_npz_in_memory() -> None:
     grads = {"conv": {"kernel": rng.standard_normal((4, 2, 3))}, "bias": [rng.standard_normal(4)]}
     routes = {"bias*": st.recipes.adamw(), "*": st.recipes.muon()}
     views = {"conv*": st.views.flatten()}
-    opt = st.Optimizer(params, routes, views=views)
+    opt = Supplied(params, routes, views=views)
     for _ in range(3):
         opt.step(grads)
     file = io.BytesIO()
     np.savez(file, **opt.state_dict())
     file.seek(0)
-    other = st.Optimizer(copy.deepcopy(params), routes, views=views)
+    other = Supplied(copy.deepcopy(params), routes, views=views)
     with np.load(file) as saved:
         other.load_state_dict(saved)
     for _ in range(10):
@@ -230,7 +230,7 @@ def recipe_state() -> tuple[st.Optimizer, dict[str, np.ndarray]]:
 
     def make() -> st.Optimizer:
         params = {"W": np.ones((3, 2)), "b": np.ones(3, dtype=np.float32)}
-        opt = st.Optimizer(params, {"b": st.recipes.adamw(), "W": st.recipes.muon()})
+        opt = Supplied(params, {"b": st.recipes.adamw(), "W": st.recipes.muon()})
         for _ in range(3):
             opt.step({"W": rng.standard_normal((3, 2)), "b": rng.standard_normal(3).astype(np.float32)})
         return opt
@@ -286,7 +286,7 @@ def test_state_of_other_blocks_is_refused() -> None:
     """Another recipe, name, shape or dtype of a block raises, in every pair of different optimizers."""
 
     def make(name: str, shape: tuple[int, ...], dtype: type, recipe: st.Recipe) -> st.Optimizer:
-        return st.Optimizer({name: np.ones(shape, dtype=dtype)}, recipe)
+        return Supplied({name: np.ones(shape, dtype=dtype)}, recipe)
 
     r = st.recipes
     optimizers = [

@@ -7,7 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from contract.cases import CASES, DTYPES, Blocks, Case, bits, copied, draw, mapped, problem, snapshot
+from contract.cases import (
+    CASES,
+    DTYPES,
+    Blocks,
+    Case,
+    Supplied,
+    bits,
+    copied,
+    draw,
+    mapped,
+    problem,
+    snapshot,
+)
 
 import schattor as st
 
@@ -46,12 +58,12 @@ def test_zero_gradients(case: Case, dtype: type) -> None:
     """From the start a zero gradient moves nothing but the decay, in all blocks or in one; nothing becomes NaN."""
     W, gradients = problem(case, dtype, STEPS)
     zero = {i: np.zeros_like(x) for i, x in W.items()}
-    plain = st.Optimizer(copied(W), case.make(weight_decay=0.0))
+    plain = Supplied(copied(W), case.make(weight_decay=0.0))
     for _ in range(3):
         plain.step(zero)
         assert bits(plain.params) == bits(W)
     for name in W:
-        opt = st.Optimizer(copied(W), case.make(weight_decay=0.0))
+        opt = Supplied(copied(W), case.make(weight_decay=0.0))
         opt.step({**gradients[0], name: zero[name]})
         assert bits(opt.params[name]) == bits(W[name])
         assert all(np.isfinite(x).all() for x in opt.params.values())
@@ -253,10 +265,10 @@ def test_homogeneity(case: Case, dtype: type) -> None:
         assert case.recipe == "adadelta", "its eps is the unit of its first steps"
         return
     recipe = case.make(weight_decay=0.0, **case.without_unit)
-    base = st.Optimizer(copied(zero), recipe)
+    base = Supplied(copied(zero), recipe)
     base_steps = [base.update(G) for G in gradients]
     for c in (*exact, *rounded):
-        scaled = st.Optimizer(copied(zero), recipe)
+        scaled = Supplied(copied(zero), recipe)
         for t, G in enumerate(gradients):
             D = scaled.update(mapped(lambda x, c=c: x * dtype(c), G))
             wanted = mapped(lambda x, c=c: x * dtype(c if case.degree else 1.0), base_steps[t])
@@ -269,7 +281,7 @@ def test_quadratic_loss_falls(case: Case, dtype: type) -> None:
     """Smoke: on sum ||W - target||^2 / 2 a hundred steps reach at most 70 % of the first loss (lr 1e-3: 99.9 %)."""
     rng = np.random.default_rng(11)
     W, target = draw(case.shapes, rng, dtype), draw(case.shapes, rng, dtype)
-    opt = st.Optimizer(W, case.make(weight_decay=0.0))
+    opt = Supplied(W, case.make(weight_decay=0.0))
 
     def loss() -> float:
         return sum(float(((W[i] - target[i]) ** 2).sum()) for i in W) / 2
@@ -318,8 +330,8 @@ def check_decay(case: Case, dtype: type, decay: str, lost: Callable[..., np.ndar
         return 0.5**t
 
     lr = case.make().lr
-    with_decay = st.Optimizer(copied(W), decayed(case, decay, DECAY), schedule=schedule)
-    without = st.Optimizer(copied(W), case.inner(weight_decay=0.0), schedule=schedule)
+    with_decay = Supplied(copied(W), decayed(case, decay, DECAY), schedule=schedule)
+    without = Supplied(copied(W), case.inner(weight_decay=0.0), schedule=schedule)
     eps = float(np.finfo(dtype).eps)
     for t, G in enumerate(gradients):
         before = copied(with_decay.params)
@@ -335,8 +347,8 @@ def check_decay(case: Case, dtype: type, decay: str, lost: Callable[..., np.ndar
 def test_l2_decay(case: Case, dtype: type) -> None:
     """The same steps as without decay on the gradient G + wd W."""
     W, gradients = problem(case, dtype, STEPS)
-    inside = st.Optimizer(copied(W), decayed(case, "l2", DECAY))
-    outside = st.Optimizer(copied(W), case.inner(weight_decay=0.0))
+    inside = Supplied(copied(W), decayed(case, "l2", DECAY))
+    outside = Supplied(copied(W), case.inner(weight_decay=0.0))
     for G in gradients:
         inside.step(G)
         outside.step(mapped(lambda g, x: g + dtype(DECAY) * x, G, outside.params))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract.cases import CASES, Case, bits, copied, draw, problem
+from contract.cases import CASES, Case, Supplied, bits, copied, draw, problem
 
 import schattor as st
 
@@ -81,14 +81,14 @@ def test_tied_names() -> None:
     """`params` has every name; the state and the report the first one; a route may use either, but only one."""
     shared = np.ones((2, 2))
     params = {"first": shared, "second": shared}
-    opt = st.Optimizer(params, st.recipes.sgd(lr=0.1, momentum=0.9))
+    opt = Supplied(params, st.recipes.sgd(lr=0.1, momentum=0.9))
     opt.step({"first": np.ones((2, 2)), "second": None})
     assert set(opt.params) == {"first", "second"}
     assert list(opt.report) == ["first"]
     assert all("second" not in key for key in opt.state_dict())
     assert len(opt.evaluation_params()) == 2
     with pytest.raises(ValueError, match="second"):
-        st.Optimizer(params, {"first": st.recipes.sgd(), "second": st.recipes.sgd()})
+        Supplied(params, {"first": st.recipes.sgd(), "second": st.recipes.sgd()})
     with pytest.raises((KeyError, ValueError), match="second"):
         st.Schattor(
             params,
@@ -194,15 +194,15 @@ def test_routes_move_blocks_as_their_recipes_alone() -> None:
         "*": r.schattor(p=4, lr=0.02),
     }
     owner = {"embed": "embed", "layer/W": "layer/*", "layer/b": "*/b", "head/W": "*", "head/b": "*/b"}
-    opt = st.Optimizer(copied(W), routes)
-    alone = {i: st.Optimizer({i: W[i].copy()}, routes[owner[i]]) for i in W}
+    opt = Supplied(copied(W), routes)
+    alone = {i: Supplied({i: W[i].copy()}, routes[owner[i]]) for i in W}
     for G in gradients:
         opt.step(G)
         for i, other in alone.items():
             other.step({i: G[i]})
     for i, other in alone.items():
         assert bits(opt.params[i]) == bits(other.params[i])
-    swapped = st.Optimizer(copied(W), {"*": r.sgd(lr=0.1), "embed": r.sign_sgd(lr=1.0)})
+    swapped = Supplied(copied(W), {"*": r.sgd(lr=0.1), "embed": r.sign_sgd(lr=1.0)})
     swapped.step({**dict.fromkeys(W), "embed": gradients[0]["embed"]})
     np.testing.assert_allclose(
         swapped.params["embed"], W["embed"] - np.sign(gradients[0]["embed"]), rtol=1e-15
@@ -213,7 +213,7 @@ def test_groups_couple_their_own_blocks_only() -> None:
     """The norm of a joint recipe runs over the blocks that are routed to it."""
     G = {"a": np.array([3.0]), "b": np.array([4.0]), "c": np.array([100.0])}
     params = {i: np.zeros(1) for i in G}
-    opt = st.Optimizer(params, {"c": st.recipes.sgd(lr=0.01), "*": st.recipes.normalized_sgd(lr=1.0)})
+    opt = Supplied(params, {"c": st.recipes.sgd(lr=0.01), "*": st.recipes.normalized_sgd(lr=1.0)})
     opt.step(G)
     np.testing.assert_allclose([params[i][0] for i in "abc"], [-0.6, -0.8, -1.0], rtol=1e-14)
 
@@ -239,7 +239,7 @@ def test_empty_blocks() -> None:
         st.recipes.muon(),
         st.recipes.sgd(lr=0.1),
     ):
-        opt = st.Optimizer(copied(params), recipe)
+        opt = Supplied(copied(params), recipe)
         opt.step({"none": np.zeros((0, 3)), "W": np.eye(2)})
         assert opt.params["none"].shape == (0, 3)
         assert np.isfinite(opt.params["W"]).all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contract.cases import CASES, Case, problem
+from contract.cases import CASES, Case, Supplied, problem
 
 import schattor as st
 from schattor.testing import group_element as element
@@ -20,7 +20,7 @@ def test_equivariance(case: Case) -> None:
     rng = np.random.default_rng(7)
     maps = {i: element(recipe.equivariance, x.shape, rng) for i, x in W.items()}
     mapped = {i: np.array(maps[i](x), order="C") for i, x in W.items()}
-    plain, moved = st.Optimizer(W, recipe), st.Optimizer(mapped, recipe)
+    plain, moved = Supplied(W, recipe), Supplied(mapped, recipe)
     for G in gradients:
         D = plain.update(G)
         E = moved.update({i: maps[i](g) for i, g in G.items()})

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract.cases import CASES, Case, bits, snapshot
+from contract.cases import CASES, Case, Supplied, bits, snapshot
 
 import schattor as st
 
@@ -39,7 +39,7 @@ def test_old_blocks_go_on_and_the_new_one_begins(case: Case) -> None:
 
 def test_recipe_of_the_new_block() -> None:
     """Given with it, or by the routes."""
-    opt = st.Optimizer({"W": np.zeros((2, 2))}, {"*": st.recipes.muon(lr=1.0)}, backend="svd")
+    opt = Supplied({"W": np.zeros((2, 2))}, {"*": st.recipes.muon(lr=1.0)}, backend="svd")
     opt.add_block("bias", np.zeros(2), st.recipes.sign_sgd(lr=0.5))
     opt.add_block("V", np.zeros((2, 2)))
     opt.step({"W": np.eye(2), "bias": np.array([3.0, -1.0]), "V": 7 * np.eye(2)})

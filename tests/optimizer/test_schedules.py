@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract.cases import CASES, Case, copied, problem, snapshot
+from contract.cases import CASES, Case, Supplied, copied, problem, snapshot
 
 import schattor as st
 
@@ -51,7 +51,7 @@ def test_bad_scheduled_values(
     rng = np.random.default_rng(0)
     gradients = [{i: rng.standard_normal((3, 2)) for i in "ab"} for _ in range(FAILING_STEP + 1)]
     for value in bad:
-        opt = st.Optimizer({i: np.ones((3, 2)) for i in "ab"}, recipe(until(good, value)))
+        opt = Supplied({i: np.ones((3, 2)) for i in "ab"}, recipe(until(good, value)))
         for G in gradients[:FAILING_STEP]:
             opt.step(G)
         before = snapshot(opt)
@@ -147,7 +147,7 @@ def test_momentum_of_a_late_block_starts_with_its_first_gradient() -> None:
         R.schattor(p=2, lr=1.0, rule="regularization"),
     ):
         params = {"early": np.zeros((1, 1)), "late": np.zeros((1, 1))}
-        opt = st.Optimizer(params, recipe)
+        opt = Supplied(params, recipe)
         for _ in range(3):
             opt.step({"early": np.ones((1, 1)), "late": None})
         opt.step({"early": None, "late": np.full((1, 1), 3.0)})
@@ -173,7 +173,7 @@ def test_zero_lr_advances_the_state_only() -> None:
     """lr = 0 is legal: the weights stay, the momentum takes the gradient."""
     for case in CASES:
         W, gradients = problem(case, np.float64, 2)
-        opt = st.Optimizer(copied(W), case.make(lr=0.0, weight_decay=0.0))
+        opt = Supplied(copied(W), case.make(lr=0.0, weight_decay=0.0))
         for G in gradients:
             opt.step(G)
         for name, x in W.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract.cases import CASES, DTYPES, Blocks, Case, bits, copied, mapped, problem, snapshot
+from contract.cases import CASES, DTYPES, Blocks, Case, Supplied, bits, copied, mapped, problem, snapshot
 
 import schattor as st
 
@@ -50,7 +50,7 @@ def test_every_magnitude_is_refused_or_answered(case: Case, dtype: type) -> None
     refused = 0
     for size in magnitudes:
         zero = mapped(np.zeros_like, gradients[0])
-        opt = st.Optimizer(zero, case.make(weight_decay=0.0, lr=0.01))
+        opt = Supplied(zero, case.make(weight_decay=0.0, lr=0.01))
         for G in gradients:
             scaled = mapped(lambda x, s=size: (x / np.abs(x).max() * dtype(s)).astype(dtype), G)
             refusal = refusal_of(opt, scaled)
@@ -72,7 +72,7 @@ def test_constant_gradients_at_the_limit(case: Case, dtype: type) -> None:
     ones = mapped(np.ones_like, gradients[0])
 
     def make() -> st.Optimizer:
-        return st.Optimizer(mapped(np.zeros_like, ones), case.make(weight_decay=0.0, lr=1e-3))
+        return Supplied(mapped(np.zeros_like, ones), case.make(weight_decay=0.0, lr=1e-3))
 
     for _ in range(2200):
         try:
@@ -122,7 +122,7 @@ def test_heavy_ball(momentum: float, dtype: type) -> None:
         recipe = st.recipes.schattor(
             p=4, lr=1e-3, momentum=momentum, momentum_kind="heavy_ball", nesterov=nesterov
         )
-        opt = st.Optimizer({"W": np.zeros((2, 2), dtype=dtype)}, recipe)
+        opt = Supplied({"W": np.zeros((2, 2), dtype=dtype)}, recipe)
         for _ in range(50):
             opt.step({"W": np.full((2, 2), 0.99 * share * largest, dtype=dtype)})
             assert_finite(opt)
@@ -144,7 +144,7 @@ def test_regularization_rule(p: float, dtype: type) -> None:
         recipe = st.recipes.schattor(
             p=p, lr=1e-3, rule="regularization", momentum=momentum, momentum_kind=kind
         )
-        opt = st.Optimizer({"W": np.zeros((m, n), dtype=dtype)}, recipe)
+        opt = Supplied({"W": np.zeros((m, n), dtype=dtype)}, recipe)
         rng = np.random.default_rng(0)
         for _ in range(10):
             G = rng.choice([-1.0, 1.0], (m, n)) * 0.99 * share * limit
@@ -167,7 +167,7 @@ def test_coupled_regularization(r: float, dtype: type) -> None:
     names = [f"b{i}" for i in range(8)]
     weights = dict.fromkeys(names, 0.5)
     recipe = st.recipes.schattor(p=2, lr=1e-3, rule="regularization", outer=r, weights=weights, momentum=0.0)
-    opt = st.Optimizer({name: np.zeros(1, dtype=dtype) for name in names}, recipe)
+    opt = Supplied({name: np.zeros(1, dtype=dtype) for name in names}, recipe)
     for share in (0.9, 0.4, 0.2, 0.1, 0.05, 0.02, 0.01):
         refusal_of(opt, {name: np.full(1, share * largest, dtype=dtype) for name in names})
         assert_finite(opt)
@@ -233,7 +233,7 @@ def test_l2_counts_the_weights(dtype: type) -> None:
         st.recipes.adamw(decay="l2", weight_decay=4.0),
     ]
     for recipe in recipes:
-        opt = st.Optimizer(copied(params), recipe)
+        opt = Supplied(copied(params), recipe)
         before = snapshot(opt)
         with pytest.raises(ValueError, match="W"):
             opt.step({"W": np.ones((2, 2), dtype=dtype)})

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract.cases import CASES, Case, bits, copied, draw, problem
+from contract.cases import CASES, Case, Supplied, bits, copied, draw, problem
 
 import schattor as st
 from schattor import _core
@@ -40,7 +40,7 @@ RECIPES: dict[str, Callable[[], Any]] = {
 def result(recipe: Any, dtype: Any, **options: Any) -> tuple[Any, ...]:
     """Parameters, state, displacements and reports of a few steps."""
     W = {i: x.astype(dtype) for i, x in draw(SHAPES, np.random.default_rng(0)).items()}
-    opt = st.Optimizer(W, recipe, **options)
+    opt = Supplied(W, recipe, **options)
     moved: list[Any] = []
     for t in range(3):
         G = {i: x.astype(dtype) for i, x in draw(SHAPES, np.random.default_rng(t + 1)).items()}
@@ -119,7 +119,7 @@ def test_number_of_blas_threads_is_left_as_found() -> None:
     before = _core.blas_threads()
     for options in ({}, {"n_threads": 1}, {"n_threads": 3}, {"deterministic": False}):
         W = draw(SHAPES, np.random.default_rng(0))
-        opt = st.Optimizer(W, st.recipes.schattor(p=3, lr=0.1), **options)
+        opt = Supplied(W, st.recipes.schattor(p=3, lr=0.1), **options)
         G = draw(SHAPES, np.random.default_rng(1))
         opt.step(G)
         G["c"][3, 4] = np.nan
@@ -134,7 +134,7 @@ def test_number_of_blas_threads_is_left_as_found() -> None:
 def test_refusal_finds_every_entry(name: str) -> None:
     """The check runs in pieces: entries that are not finite are found and counted in each, before any state moves."""
     W = draw(SHAPES, np.random.default_rng(0))
-    opt = st.Optimizer(copied(W), {**MATRICES, "*": st.recipes.muon()}, n_threads=2)
+    opt = Supplied(copied(W), {**MATRICES, "*": st.recipes.muon()}, n_threads=2)
     G = draw(SHAPES, np.random.default_rng(1))
     opt.step(G)
     state, params = bits(opt.state_dict()), bits(opt.params)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract.cases import CASES, DTYPES, Blocks, Case, bits, copied, problem, snapshot
+from contract.cases import CASES, DTYPES, Blocks, Case, Supplied, bits, copied, problem, snapshot
 
 import schattor as st
 
@@ -219,7 +219,7 @@ def test_non_finite_weights_under_l2() -> None:
         st.recipes.adamw(decay="l2"),
     ):
         params = {"fine": np.ones((2, 2)), "spoilt": np.array([[1.0, np.nan], [0.0, 1.0]])}
-        opt = st.Optimizer(params, recipe)
+        opt = Supplied(params, recipe)
         before = snapshot(opt)
         with pytest.raises(ValueError, match="spoilt"):
             opt.step({"fine": np.ones((2, 2)), "spoilt": np.ones((2, 2))})

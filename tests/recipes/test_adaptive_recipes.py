@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -259,11 +260,33 @@ def test_output_momentum_at_lr_zero() -> None:
     assert np.abs(states[0]).max() > 0
 
 
-@pytest.mark.parametrize(
-    "output", [st.estimators.EMA(0.9, "debiased"), st.estimators.HeavyBall(nesterov=True)]
-)
-def test_output_momentum_is_plain(output: st.estimators.Estimator) -> None:
-    """Nesterov and bias corrections need the gradient beside the buffer."""
+@pytest.mark.parametrize("lr_inside", [False, True])
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_output_momentum(nesterov: bool, lr_inside: bool) -> None:
+    """B <- b B + D and the step B, or D + b B; with the lr of each step inside the buffer or outside."""
+    rng = np.random.default_rng(5)
+    W, gradients = rng.standard_normal((3, 2)), rng.standard_normal((4, 3, 2))
+    lrs = [0.1, 0.3, 0.05, 0.2]
+    recipe = replace(
+        st.recipes.sgd(lr=lrs.__getitem__),
+        output=st.estimators.HeavyBall(0.5, nesterov=nesterov),
+        output_takes_lr=lr_inside,
+    )
+    params = W.copy()
+    opt = st.Optimizer([params], recipe)
+    B = np.zeros_like(W)
+    for lr, G in zip(lrs, gradients, strict=True):
+        opt.step([G])
+        D = -(lr if lr_inside else 1.0) * G
+        B = 0.5 * B + D
+        step = D + 0.5 * B if nesterov else B
+        W = W + (1.0 if lr_inside else lr) * step
+        np.testing.assert_allclose(params, W, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("output", [st.estimators.EMA(0.9, "debiased")])
+def test_output_momentum_has_no_bias_correction(output: st.estimators.Estimator) -> None:
+    """It belongs to the estimator."""
     with pytest.raises(ValueError, match="output"):
         st.Recipe("mine", 0.1, st.Lp(2.0), output=output)
 

@@ -14,6 +14,12 @@ struct StateSlot {
     double initial = 0.0;
 };
 
+/// A number that a part keeps for each block, in double whatever the block's dtype.
+struct ScalarSlot {
+    std::string name;
+    double initial = 0.0;
+};
+
 /// A step of the pipeline. Parts are immutable and hold no state of their own: the plan owns one
 /// set of state arrays per block and part and hands it over in the Context, so one part serves any
 /// number of blocks.
@@ -21,11 +27,16 @@ class Part {
 public:
     virtual ~Part() = default;
     virtual std::vector<StateSlot> state(Shape) const { return {}; }
+    virtual std::vector<ScalarSlot> scalars() const { return {}; }
     /// Arena bytes that the part takes while it works on one block.
     virtual std::size_t scratch(Shape, Dtype) const { return 0; }
     /// Whether each entry of the results and of the state depends on the same entry of the inputs only, so
     /// that a block may be worked through in pieces of any size, each as a block with one row.
     virtual bool elementwise() const { return false; }
+    /// Whether the part reads the weights, which must be finite then.
+    virtual bool readsWeights() const { return false; }
+    /// Largest magnitude of a gradient or an extra that the part can take.
+    virtual double largestMagnitude(Shape, Dtype dtype) const { return largestFinite(dtype); }
 };
 
 }  // namespace schattor

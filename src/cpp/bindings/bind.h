@@ -6,7 +6,13 @@ namespace schattor {
 
 // One function per concept; module.cpp calls them in this order.
 void bindLinalg(pybind11::module_&);
-void bindParts(pybind11::module_&);
+void bindTransform(pybind11::module_&);
+void bindEstimatorParts(pybind11::module_&);
+void bindPreconditioner(pybind11::module_&);
+void bindFrame(pybind11::module_&);
+void bindAdjustment(pybind11::module_&);
+void bindScaling(pybind11::module_&);
+void bindUpdate(pybind11::module_&);
 void bindPartial(pybind11::module_&);
 void bindGeometry(pybind11::module_&);
 void bindCoupler(pybind11::module_&);

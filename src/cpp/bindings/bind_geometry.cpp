@@ -8,6 +8,7 @@
 #include "geometry/line_norm.h"
 #include "geometry/lp.h"
 #include "geometry/schatten.h"
+#include "geometry/switched.h"
 
 namespace py = pybind11;
 
@@ -117,6 +118,8 @@ void bindGeometry(py::module_& m) {
     py::class_<LineNorm, Geometry, std::shared_ptr<LineNorm>>(m, "LineNorm").def(py::init([](bool columns) {
         return std::make_shared<LineNorm>(columns ? LineNorm::Lines::columns : LineNorm::Lines::rows);
     }));
+    py::class_<Switched, Geometry, std::shared_ptr<Switched>>(m, "Switched")
+        .def(py::init<Value, std::vector<std::shared_ptr<const Geometry>>>());
 }
 
 }  // namespace schattor

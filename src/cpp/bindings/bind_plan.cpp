@@ -38,28 +38,40 @@ class PyPlan {
 public:
     PyPlan(bool deterministic, int threads) : plan(deterministic, threads) {}
 
-    std::size_t addGroup(Value lr, std::optional<double> outer) {
+    std::size_t addGroup(Value lr, std::optional<double> outer,
+                         const std::optional<std::pair<Value, Value>>& turns) {
         Group group;
         group.lr = lr;
         if (outer) group.coupler.emplace(*outer);
+        if (turns) group.turns = {turns->first, turns->second};
         return plan.addGroup(std::move(group));
     }
 
-    void addBlock(const std::string& name, py::array weights, Index rows, Index cols, const py::tuple& parts,
+    void addBlock(const std::string& name, py::array weights, Index rows, Index cols, const py::dict& parts,
                   std::size_t group, Value weight) {
         Pipeline pipeline;
-        for (const auto& transform : parts[0].cast<std::vector<std::shared_ptr<Transform>>>())
-            pipeline.transforms.push_back(transform);
-        pipeline.estimator = parts[1].cast<std::shared_ptr<Estimator>>();
-        if (!parts[2].is_none()) pipeline.preconditioner = parts[2].cast<std::shared_ptr<Preconditioner>>();
-        pipeline.geometry = parts[3].cast<std::shared_ptr<Geometry>>();
-        pipeline.scaling = parts[4].cast<std::shared_ptr<Scaling>>();
-        pipeline.update = parts[5].cast<std::shared_ptr<Update>>();
-        if (!parts[6].is_none()) pipeline.output = parts[6].cast<std::shared_ptr<Estimator>>();
+        take(parts, "transforms", pipeline.transforms);
+        take(parts, "estimator", pipeline.estimator);
+        take(parts, "frame", pipeline.frame);
+        take(parts, "preconditioner", pipeline.preconditioner);
+        take(parts, "geometry", pipeline.geometry);
+        take(parts, "adjustments", pipeline.adjustments);
+        take(parts, "scaling", pipeline.scaling);
+        take(parts, "output", pipeline.output);
+        pipeline.outputTakesLr = parts["output_takes_lr"].cast<bool>();
+        take(parts, "update", pipeline.update);
         const Dtype dtype = weights.itemsize() == 4 ? Dtype::float32 : Dtype::float64;
-        plan.addBlock(makeBlock(name, {rows, cols}, dtype, weights.mutable_data(), std::move(pipeline)),
-                      group, weight);
+        auto block = makeBlock(name, {rows, cols}, dtype, weights.mutable_data(), std::move(pipeline));
+        block->takesTurns = plan.groups.at(group).turns.has_value();
+        plan.addBlock(std::move(block), group, weight);
         weights_.push_back(std::move(weights));
+    }
+
+    /// Block i reads the weights of block j; all directions of its group then come before the first move.
+    void pair(std::size_t i, std::size_t j) {
+        plan.blocks.at(i)->partner = plan.blocks.at(j).get();
+        plan.groups[plan.blocks[i]->group].barrier = true;
+        plan.groups[plan.blocks[j]->group].barrier = true;
     }
 
     void finish() {
@@ -70,9 +82,11 @@ public:
 
     /// None, or what was refused: (kind, block, count, largest, limit). `targets` is None for a step.
     py::object run(const std::string& mode, const py::list& gradients, const std::vector<double>& slots,
-                   const py::object& targets) {
+                   const py::object& targets, const py::object& extras) {
         for (std::size_t i = 0; i < io_.size(); ++i) {
             io_[i].gradient = pointer(i, gradients[i]);
+            io_[i].extras = {};
+            if (!extras.is_none()) takeExtras(io_[i].extras, extras[py::int_(i)].cast<py::tuple>());
             io_[i].target = mode == "step" ? weights_[i].mutable_data()
                                            : targets[py::int_(i)].cast<py::array>().mutable_data();
         }
@@ -83,9 +97,10 @@ public:
             refusal = plan.run(kind, io_, slots);
         }
         if (!refusal) return py::none();
-        static constexpr const char* kinds[] = {"none", "gradient", "weights", "magnitude", "estimate"};
+        static constexpr const char* kinds[] = {"none",     "gradient", "weights",        "magnitude",
+                                                "estimate", "extra",    "extra magnitude"};
         return py::make_tuple(kinds[static_cast<int>(refusal.kind)], refusal.block, refusal.count,
-                              refusal.largest, refusal.limit);
+                              refusal.largest, refusal.limit, refusal.extra);
     }
 
     py::list report() const {
@@ -104,8 +119,8 @@ public:
         py::dict result;
         for (const Block::State& s : block.state()) {
             const std::vector<py::ssize_t> shape = {s.shape.rows, s.shape.cols};
-            const py::dtype dtype =
-                block.dtype == Dtype::float32 ? py::dtype::of<float>() : py::dtype::of<double>();
+            const py::dtype dtype = block.dtype == Dtype::float32 && !s.isScalar ? py::dtype::of<float>()
+                                                                                 : py::dtype::of<double>();
             result[py::str(s.name)] = py::array(dtype, shape, s.data, self);
         }
         return result;
@@ -114,6 +129,29 @@ public:
     Plan plan;
 
 private:
+    template <class P>
+    static void take(const py::dict& parts, const char* slot, std::shared_ptr<const P>& into) {
+        const py::object part = parts[slot];
+        if (!part.is_none()) into = part.cast<std::shared_ptr<P>>();
+    }
+    template <class P>
+    static void take(const py::dict& parts, const char* slot, std::vector<std::shared_ptr<const P>>& into) {
+        for (const auto& part : parts[slot].cast<std::vector<std::shared_ptr<P>>>()) into.push_back(part);
+    }
+
+    /// The Python layer has checked these arrays: dtype, shape, C-contiguous. None where there is none.
+    static void takeExtras(Extras<void>& extras, const py::tuple& given) {
+        const auto samples = [&](std::size_t i) -> Samples<void> {
+            if (given[i].is_none()) return {};
+            const auto a = given[i].cast<py::array>();
+            return {a.data(), a.shape(0)};
+        };
+        if (!given[0].is_none()) extras.previous = given[0].cast<py::array>().data();
+        extras.activations = samples(1);
+        extras.deltas = samples(2);
+        extras.perExample = samples(3);
+    }
+
     const void* pointer(std::size_t i, const py::handle& gradient) {
         if (gradient.is_none()) return nullptr;
         const std::string& name = plan.blocks[i]->name;
@@ -155,6 +193,7 @@ void bindPlan(py::module_& m) {
         .def(py::init<bool, int>())
         .def("add_group", &PyPlan::addGroup)
         .def("add_block", &PyPlan::addBlock)
+        .def("pair", &PyPlan::pair)
         .def("finish", &PyPlan::finish)
         .def("run", &PyPlan::run)
         .def("skip", [](PyPlan& p) { p.plan.skip(); })

@@ -9,7 +9,13 @@ PYBIND11_MODULE(_core, m) {
     m.def("blas_threads", &schattor::blasThreads);
     m.def("blas_description", &schattor::blasDescription);
     schattor::bindLinalg(m);
-    schattor::bindParts(m);
+    schattor::bindTransform(m);
+    schattor::bindEstimatorParts(m);
+    schattor::bindPreconditioner(m);
+    schattor::bindFrame(m);
+    schattor::bindAdjustment(m);
+    schattor::bindScaling(m);
+    schattor::bindUpdate(m);
     schattor::bindGeometry(m);
     schattor::bindPartial(m);
     schattor::bindCoupler(m);

@@ -1,6 +1,7 @@
 #include "plan/block.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -21,24 +22,39 @@ public:
     explicit BlockOf(T* weights) : weights_(weights) {}
 
     void declare() {
-        states_.resize(ofTransforms + pipeline.transforms.size());
-        for (std::size_t i = 0; i < pipeline.transforms.size(); ++i)
+        const std::size_t transforms = pipeline.transforms.size();
+        inner_ = pipeline.frame ? pipeline.frame->inner(shape) : shape;
+        states_.resize(ofTransforms + transforms + pipeline.adjustments.size());
+        for (std::size_t i = 0; i < transforms; ++i)
             states_[ofTransforms + i].declare(*pipeline.transforms[i], shape);
+        for (std::size_t i = 0; i < pipeline.adjustments.size(); ++i)
+            states_[ofTransforms + transforms + i].declare(*pipeline.adjustments[i], shape);
         states_[ofEstimator].declare(*pipeline.estimator, shape);
-        if (pipeline.preconditioner) states_[ofPreconditioner].declare(*pipeline.preconditioner, shape);
+        if (pipeline.frame) states_[ofFrame].declare(*pipeline.frame, shape);
+        if (pipeline.preconditioner) states_[ofPreconditioner].declare(*pipeline.preconditioner, inner_);
         if (pipeline.output) states_[ofOutput].declare(*pipeline.output, shape);
         states_[ofUpdate].declare(*pipeline.update, shape);
-        pipeline.geometry->check(shape);
+        pipeline.geometry->check(inner_);
+        for (const StateSlot& slot : states_[ofPreconditioner].slots)
+            if (slot.shape.rows == inner_.rows && slot.shape.cols == inner_.cols)
+                metric_.push_back(states_[ofPreconditioner].pointers[metric_.size()]);
+            else
+                break;
+        for (const char c : name) salt_ = (salt_ ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
     }
 
     const void* weights() const override { return weights_; }
 
     std::vector<State> state() override {
         std::vector<State> result;
-        for (auto& part : states_)
+        for (auto& part : states_) {
+            const std::string prefix = &part == &states_[ofOutput] ? "output_" : "";
             for (std::size_t i = 0; i < part.slots.size(); ++i)
-                result.push_back({(&part == &states_[ofOutput] ? "output_" : "") + part.slots[i].name,
-                                  part.slots[i].shape, part.pointers[i]});
+                result.push_back({prefix + part.slots[i].name, part.slots[i].shape, part.pointers[i]});
+            for (std::size_t i = 0; i < part.scalars.size(); ++i)
+                result.push_back({prefix + part.scalarSlots[i].name, {1, 1}, &part.scalars[i], true});
+        }
+        if (takesTurns) result.push_back({"turn", {1, 1}, &turn_, true});
         return result;
     }
 
@@ -47,15 +63,17 @@ public:
     // The direction and one array for each stage that may write elsewhere than in place.
     std::size_t scratch(bool divided) const override {
         const Shape s = divided ? Shape{1, std::min(shape.size(), tile)} : shape;
-        std::size_t inner = pipeline.geometry->scratch(s, dtype);
-        inner = std::max(inner, pipeline.estimator->scratch(s, dtype));
-        if (pipeline.preconditioner) inner = std::max(inner, pipeline.preconditioner->scratch(s, dtype));
-        for (const auto& transform : pipeline.transforms)
-            inner = std::max(inner, transform->scratch(s, dtype));
-        std::size_t pointers = 0;
+        const auto bytes = [](Index n) { return Arena::bytesFor<T>(static_cast<std::size_t>(n)); };
+        std::size_t most = 0, carried = 0;
+        pipeline.forEach([&](const Part& part) {
+            const bool inside = &part == pipeline.preconditioner.get() || &part == pipeline.geometry.get();
+            most = std::max(most, part.scratch(inside && !divided ? inner_ : s, dtype));
+        });
         if (divided)
-            for (const auto& part : states_) pointers += 2 * Arena::bytesFor<T*>(part.pointers.size());
-        return 4 * Arena::bytesFor<T>(static_cast<std::size_t>(s.size())) + inner + pointers;
+            for (const auto& part : states_) carried += 2 * Arena::bytesFor<T*>(part.pointers.size());
+        if (pipeline.frame) carried += bytes(pipeline.frame->held(shape)) + 4 * bytes(inner_.size());
+        if (pipeline.output) carried += bytes(s.size());
+        return 4 * bytes(s.size()) + most + carried;
     }
 
     Maxima scan(const BlockIo& io, Index begin, Index length) const override {
@@ -71,57 +89,92 @@ public:
         if (!std::isfinite(maxima.gradient))
             return refuse(Refusal::Kind::gradientNotFinite, static_cast<const T*>(io.gradient));
         if (!std::isfinite(maxima.weights)) return refuse(Refusal::Kind::weightsNotFinite, weights_);
-        double largest = maxima.gradient;
+        std::array<double, 4> extras = {};
+        if (const Refusal refusal = scanExtras(io, extras)) return {refusal, 0.0, 0.0};
+        double largest = std::max({maxima.gradient, extras[0], extras[3]});  // gradients all three
         for (const auto& transform : pipeline.transforms)
             largest = transform->magnitude(slots, largest, maxima.weights);
         const double gain = pipeline.estimator->gain(slots);
         double limit = largestFinite(dtype) / gain;
-        if (pipeline.preconditioner)
-            limit = std::min(limit, pipeline.preconditioner->largestMagnitude(dtype));
+        pipeline.forEach(
+            [&](const Part& part) { limit = std::min(limit, part.largestMagnitude(shape, dtype)); });
         Magnitudes result;
         if (!(largest <= limit)) result.refusal = {Refusal::Kind::gradientTooLarge, 0, 0, largest, limit};
+        for (const std::size_t i : {1, 2})
+            if (!(extras[i] <= limit))
+                result.refusal = {Refusal::Kind::extraTooLarge, 0, 0, extras[i], limit, i};
         const double b = pipeline.estimator->retention(slots);
         result.estimate = std::max(largest * gain, b * held_ + (1.0 - b) * largest * gain);
         // A preconditioner brings the estimate to its own scale.
-        if (pipeline.scaling->rule() == Rule::regularization && !pipeline.preconditioner)
+        if (pipeline.scaling->rule() == Rule::regularization && !pipeline.preconditioner && !pipeline.frame)
             result.norm = result.estimate / largestFinite(dtype) * pipeline.geometry->dualNormBound(shape);
         return result;
     }
 
+    void measure(const BlockIo& io, const StepContext& step, Arena& arena, double* sums) override {
+        context_ = contextFor(io, step, arena);
+        const T* g = transform(context_, static_cast<const T*>(io.gradient), ownContext());
+        pipeline.preconditioner->measure(contextOf(ofPreconditioner), g, sums);
+    }
+
+    void share(const BlockIo& io, const StepContext& step, std::span<const double> sums) override {
+        pipeline.preconditioner->share(step.slots, sums, io.lr, states_[ofPreconditioner].scalars);
+    }
+
+    void beginTurn(double turn) override {
+        if (turn == turn_) return;
+        for (auto& part : states_) part.reset();
+        turn_ = turn;
+        count = 0;
+        held_ = 0.0;
+    }
+
     const Scaled& direct(const BlockIo& io, const StepContext& step, Arena& arena) override {
-        held_ = io.estimate;
         const bool fused = heldDirection_.empty();
-        T* direction = fused ? arena.take<T>(static_cast<std::size_t>(shape.size())) : heldDirection_.data();
-        context_ = {shape, step.step, count, io.lr, weights_, step.slots, {}, &arena};
-        const auto own = [&](std::size_t part) { return contextOf(part); };
-        const T* m = estimate(context_, static_cast<const T*>(io.gradient), own);
-        oracle_ = pipeline.geometry->ball({step.slots, &arena, false, fused, step.team}, shape, m, direction);
+        T* direction = fused ? take(arena, shape.size()) : heldDirection_.data();
+        context_ = contextFor(io, step, arena);
+        const T* g = transform(context_, static_cast<const T*>(io.gradient), ownContext());
+        oracle_ = {};
+        withheld_ = pipeline.frame && pipeline.frame->withholds(states_[ofFrame].scalars);
+        if (pipeline.frame) pipeline.frame->observe(contextOf(ofFrame), g);
+        if (withheld_) return oracle_.dualNorm;
+        held_ = io.estimate;
+        const T* m = pipeline.estimator->estimate(contextOf(ofEstimator), g, take(arena, shape.size()));
+        if (pipeline.frame) {
+            directInside(step, g, m, direction);
+        } else {
+            m = precondition(context_, g, m, ownContext());
+            oracle_ =
+                pipeline.geometry->ball({step.slots, &arena, false, fused, step.team}, shape, m, direction);
+        }
         direction_ = oracle_.inputIsDirection ? m : direction;
+        if (!pipeline.adjustments.empty()) adjust(direction);
         return oracle_.dualNorm;
     }
 
-    void move(const BlockIo& io, const Coupling& coupling) override {
-        const double length = pipeline.scaling->factor(context_.slots, oracle_, coupling);
+    void move(const BlockIo& io, const Coupling& coupling, Arena& arena) override {
         T* target = static_cast<T*>(io.target);
         if (target != weights_) std::copy(weights_, weights_ + shape.size(), target);
+        report = {};
+        report.present = true;
+        if (withheld_) return;
+        context_.arena = &arena;
+        const double length = pipeline.scaling->factor(context_.slots, oracle_, coupling);
         const T* d = direction_;
         double factor = io.lr * length, size = oracle_.frobenius;
         if (pipeline.output) {
-            d = accumulate(length);
-            factor = io.lr;
+            d = accumulate(pipeline.outputTakesLr ? factor : length, arena);
+            factor = pipeline.outputTakesLr ? 1.0 : io.lr;
             size = std::sqrt(kernels::sumOfSquares(shape.size(), d));
         }
         pipeline.update->apply(contextOf(ofUpdate), factor, d, target);
         ++count;
-        const double unit = oracle_.ballScale != 0.0 ? io.lr * length / oracle_.ballScale : 0.0;
-        const double rms = std::abs(factor) * size / std::sqrt(entries());
-        report = {true,
-                  oracle_.dualNorm.in(dtype),
-                  unit,
-                  rms,
-                  oracle_.residual,
-                  oracle_.backend,
-                  oracle_.fallbacks};
+        report.dualNorm = oracle_.dualNorm.in(dtype);
+        report.stepSize = oracle_.ballScale != 0.0 ? io.lr * length / oracle_.ballScale : 0.0;
+        report.updateRms = std::abs(factor) * size / std::sqrt(entries());
+        report.residual = oracle_.residual;
+        report.backend = oracle_.backend;
+        report.fallbacks = oracle_.fallbacks;
     }
 
     Piece advance(const BlockIo& io, const StepContext& step, const Coupling& coupling, Index begin,
@@ -156,18 +209,22 @@ public:
 
     void saveState() override {
         saved_.clear();
-        for (const auto& part : states_) saved_.push_back(part.arrays);
+        for (const auto& part : states_) saved_.push_back({part.arrays, part.scalars});
         savedCount_ = count;
+        savedTurn_ = turn_;
         savedHeld_ = held_;
         savedReport_ = report;
     }
 
     void restoreState() override {
-        for (std::size_t i = 0; i < states_.size(); ++i)
-            for (std::size_t j = 0; j < saved_[i].size(); ++j)
-                std::copy(saved_[i][j].begin(), saved_[i][j].end(), states_[i].pointers[j]);
+        for (std::size_t i = 0; i < states_.size(); ++i) {
+            for (std::size_t j = 0; j < saved_[i].arrays.size(); ++j)
+                std::copy(saved_[i].arrays[j].begin(), saved_[i].arrays[j].end(), states_[i].pointers[j]);
+            std::copy(saved_[i].scalars.begin(), saved_[i].scalars.end(), states_[i].scalars.begin());
+        }
         saved_.clear();
         count = savedCount_;
+        turn_ = savedTurn_;
         held_ = savedHeld_;
         report = savedReport_;
     }
@@ -184,13 +241,84 @@ public:
     }
 
 private:
-    /// The output momentum takes the direction at its length, lr aside. In place, as nothing is left of the
-    /// arena here: only an estimator whose state is the estimate can stand in this slot.
-    const T* accumulate(double length) {
+    static T* take(Arena& arena, Index n) { return arena.take<T>(static_cast<std::size_t>(n)); }
+
+    /// The output momentum, an estimator of linear form, takes `length` times the direction.
+    const T* accumulate(double length, Arena& arena) {
         const kernels::Momentum x = *pipeline.output->linear(context_.slots, count);
         T* momentum = states_[ofOutput].pointers[0];
         kernels::combine(shape.size(), x.a, momentum, x.b * length, direction_, momentum);
-        return momentum;
+        if (x.c == 0.0 && x.d == 1.0) return momentum;
+        T* ahead = take(arena, shape.size());
+        kernels::combine(shape.size(), x.c * length, direction_, x.d, momentum, ahead);
+        return ahead;
+    }
+
+    /// Makes `direction` hold the direction at its length by the rule, lr aside, and the scales one.
+    void settle(Index n, const T* d, T* direction) {
+        const bool ball = pipeline.scaling->rule() == Rule::ball;
+        kernels::scale(n, ball ? oracle_.ballScale : oracle_.regularizedScale, d, direction);
+        oracle_.ballScale = oracle_.regularizedScale = oracle_.dualNorm.isZero() ? 0.0 : 1.0;
+        oracle_.inputIsDirection = false;
+    }
+
+    void measureDirection(const T* d) {
+        oracle_.frobenius = frobeniusNorm(shape.size(), d, kernels::maxAbs(shape.size(), d)).full();
+    }
+
+    void adjust(T* direction) {
+        settle(shape.size(), direction_, direction);
+        direction_ = direction;
+        const std::size_t first = ofTransforms + pipeline.transforms.size();
+        for (std::size_t i = 0; i < pipeline.adjustments.size(); ++i)
+            pipeline.adjustments[i]->apply(contextOf(first + i), oracle_, direction);
+        measureDirection(direction);
+    }
+
+    /// Preconditioner and oracle in the coordinates of the frame.
+    void directInside(const StepContext& step, const T* g, const T* m, T* direction) {
+        Arena& arena = *context_.arena;
+        context_.held = take(arena, pipeline.frame->held(shape));
+        const Context<T> outside = contextOf(ofFrame);
+        const Index n = inner_.size();
+        T *x = take(arena, n), *d = take(arena, n);
+        const T* inside = nullptr;
+        if (pipeline.preconditioner) {
+            T* seen = take(arena, n);
+            pipeline.frame->enter(outside, g, seen);
+            inside = seen;
+        }
+        pipeline.frame->enter(outside, m, x);
+        Context<T> c = context_;
+        c.shape = inner_;
+        const T* mapped = precondition(c, inside, x, [&](std::size_t part) { return ownOf(c, part); });
+        oracle_ = pipeline.geometry->ball({step.slots, &arena, false, true, step.team}, inner_, mapped, d);
+        settle(n, oracle_.inputIsDirection ? mapped : d, d);
+        pipeline.frame->leave(outside, d, direction);
+        pipeline.frame->conclude(outside, g, metric_);
+        measureDirection(direction);
+    }
+
+    /// Largest magnitudes of the extras, in their order; refused where an entry is not finite.
+    Refusal scanExtras(const BlockIo& io, std::array<double, 4>& largest) const {
+        const Index n = shape.size();
+        const auto& x = io.extras;
+        const std::pair<const void*, Index> arrays[] = {
+            {x.previous, n},
+            {x.activations.data, x.activations.count * shape.cols},
+            {x.deltas.data, x.deltas.count * shape.rows},
+            {x.perExample.data, x.perExample.count * n},
+        };
+        for (std::size_t i = 0; i < largest.size(); ++i) {
+            const auto [data, size] = arrays[i];
+            if (data == nullptr) continue;
+            const auto* entries = static_cast<const T*>(data);
+            largest[i] = kernels::maxAbs(size, entries);
+            if (!std::isfinite(largest[i]))
+                return {
+                    Refusal::Kind::extraNotFinite, 0, kernels::countNonFinite(size, entries), 0.0, 0.0, i};
+        }
+        return {};
     }
 
     Magnitudes refuse(Refusal::Kind kind, const T* x) const {
@@ -201,23 +329,47 @@ private:
 
     double entries() const { return static_cast<double>(std::max<Index>(1, shape.size())); }
 
-    /// The context as the part with this state sees it.
-    Context<T> contextOf(std::size_t part) const {
-        Context<T> result = context_;
-        result.state = states_[part].pointers;
-        return result;
+    Context<T> contextFor(const BlockIo& io, const StepContext& step, Arena& arena) const {
+        Context<T> c{shape, step.step, count, io.lr, weights_, step.slots, {}, &arena};
+        const auto samples = [](const Samples<void>& x) {
+            return Samples<T>{static_cast<const T*>(x.data), x.count};
+        };
+        c.extras = {static_cast<const T*>(io.extras.previous), samples(io.extras.activations),
+                    samples(io.extras.deltas), samples(io.extras.perExample)};
+        c.salt = salt_;
+        if (partner != nullptr) {
+            c.partner = static_cast<const T*>(partner->weights());
+            c.partnerShape = partner->shape;
+        }
+        return c;
     }
 
-    /// From the gradient to what the oracle sees. `own(part)` is the context as that part sees it.
+    /// The context as the part with this state sees it.
+    Context<T> ownOf(const Context<T>& c, std::size_t part) {
+        Context<T> result = c;
+        result.state = states_[part].pointers;
+        result.scalars = states_[part].scalars;
+        return result;
+    }
+    Context<T> contextOf(std::size_t part) { return ownOf(context_, part); }
+    auto ownContext() {
+        return [this](std::size_t part) { return contextOf(part); };
+    }
+
+    /// The transformed gradient. `own(part)` is the context as that part sees it.
     template <class Own>
-    const T* estimate(const Context<T>& c, const T* g, Own own) const {
-        const auto n = static_cast<std::size_t>(c.size());
-        T* work = pipeline.transforms.empty() ? nullptr : c.arena->template take<T>(n);
+    const T* transform(const Context<T>& c, const T* g, Own own) const {
+        T* work = pipeline.transforms.empty() ? nullptr : take(*c.arena, c.size());
         for (std::size_t i = 0; i < pipeline.transforms.size(); ++i)
             g = pipeline.transforms[i]->apply(own(ofTransforms + i), g, work);
-        const T* m = pipeline.estimator->estimate(own(ofEstimator), g, c.arena->template take<T>(n));
+        return g;
+    }
+
+    /// What the oracle sees.
+    template <class Own>
+    const T* precondition(const Context<T>& c, const T* g, const T* m, Own own) const {
         if (!pipeline.preconditioner) return m;
-        T* mapped = c.arena->template take<T>(n);
+        T* mapped = take(*c.arena, c.size());
         pipeline.preconditioner->observe(own(ofPreconditioner), g, m);
         pipeline.preconditioner->apply(own(ofPreconditioner), m, mapped);
         return mapped;
@@ -235,8 +387,10 @@ private:
             result.state = {shifted, arrays.size()};
             return result;
         };
-        const T* m = estimate(c, static_cast<const T*>(io.gradient) + at, own);
-        T* d = arena.take<T>(static_cast<std::size_t>(n));
+        const T* g = transform(c, static_cast<const T*>(io.gradient) + at, own);
+        const T* m = pipeline.estimator->estimate(own(ofEstimator), g, take(arena, n));
+        m = precondition(c, g, m, own);
+        T* d = take(arena, n);
         const OracleResult oracle = pipeline.geometry->ball({step.slots, &arena, false, true}, c.shape, m, d);
         T* target = static_cast<T*>(io.target) + at;
         if (target != c.weights) std::copy(c.weights, c.weights + n, target);
@@ -295,16 +449,26 @@ private:
 
     T* weights_;
     /// Where a part's state is in states_.
-    enum : std::size_t { ofEstimator, ofPreconditioner, ofOutput, ofUpdate, ofTransforms };
-    std::vector<PartState<T>> states_;
+    enum : std::size_t { ofEstimator, ofFrame, ofPreconditioner, ofOutput, ofUpdate, ofTransforms };
+    std::vector<PartState<T>> states_;  ///< the last ones are the adjustments'
+    Shape inner_;                       ///< inside the frame
+    std::vector<T*> metric_;            ///< the preconditioner's first arrays, as far as they have that shape
+    std::uint64_t salt_ = 0xcbf29ce484222325ull;
+    double turn_ = -1.0;
+    bool withheld_ = false;
     std::vector<T> heldDirection_;
     const T* direction_ = nullptr;
     double held_ = 0.0;  ///< bound of the entries of the estimate so far
     Context<T> context_;
     OracleResult oracle_;
 
-    std::vector<std::vector<std::vector<T>>> saved_;
+    struct Saved {
+        std::vector<std::vector<T>> arrays;
+        std::vector<double> scalars;
+    };
+    std::vector<Saved> saved_;
     std::int64_t savedCount_ = 0;
+    double savedTurn_ = -1.0;
     double savedHeld_ = 0.0;
     BlockReport savedReport_;
 };

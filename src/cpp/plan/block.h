@@ -14,6 +14,7 @@ namespace schattor {
 struct BlockIo {
     const void* gradient = nullptr;  ///< null: the block is left untouched
     void* target = nullptr;          ///< receives the new weights: the weights themselves or another array
+    Extras<void> extras;
     double lr = 0.0;
     double estimate = 0.0;  ///< what check() found
 };
@@ -59,12 +60,15 @@ public:
     std::int64_t count = 0;
     Pipeline pipeline;
     BlockReport report;
+    const Block* partner = nullptr;  ///< whose weights parts may read
+    bool takesTurns = false;         ///< the state starts anew with each turn
 
     /// A state array as the outside sees it.
     struct State {
         std::string name;
         Shape shape;
         void* data;
+        bool isScalar = false;  ///< a double, whatever the block's dtype
     };
     virtual std::vector<State> state() = 0;
     virtual const void* weights() const = 0;
@@ -78,8 +82,14 @@ public:
     virtual Maxima scan(const BlockIo&, Index begin, Index length) const = 0;
     virtual Magnitudes check(const BlockIo&, const Maxima&, std::span<const double> slots) const = 0;
 
+    /// The block's part of the sums that the recipe shares, and what they mean for it.
+    virtual void measure(const BlockIo&, const StepContext&, Arena&, double* sums) = 0;
+    virtual void share(const BlockIo&, const StepContext&, std::span<const double> sums) = 0;
+    /// Starts the state anew unless this turn has begun already.
+    virtual void beginTurn(double turn) = 0;
+
     virtual const Scaled& direct(const BlockIo&, const StepContext&, Arena&) = 0;
-    virtual void move(const BlockIo&, const Coupling&) = 0;
+    virtual void move(const BlockIo&, const Coupling&, Arena&) = 0;
 
     /// The whole step of a range of entries. What it returns goes to gather(), in the order of the entries.
     virtual Piece advance(const BlockIo&, const StepContext&, const Coupling&, Index begin, Index length,

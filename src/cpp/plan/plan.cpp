@@ -65,6 +65,9 @@ void Plan::finish() {
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         Block& block = *blocks[i];
+        if (block.pipeline.preconditioner)
+            sumsPerBlock_ =
+                std::max(sumsPerBlock_, static_cast<std::size_t>(block.pipeline.preconditioner->sums()));
         const bool coupled = !groups[block.group].separates();
         if (coupled) block.holdDirection();
         divided_.push_back(!coupled && block.pipeline.divisible(block.shape));
@@ -93,6 +96,8 @@ void Plan::finish() {
     groupWeights_.resize(blocks.size());
     groupCouplings_.resize(blocks.size());
     magnitudes_.resize(blocks.size());
+    sums_.resize(blocks.size() * sumsPerBlock_);
+    totals_.resize(sumsPerBlock_);
 }
 
 bool Plan::mustCopy(std::size_t block, const void* begin, const void* end) const {
@@ -117,6 +122,40 @@ void Plan::forEach(const Run& run, std::span<const Item> items, F f) {
         const ArenaFrame frame(arena);
         f(item, arena);
     });
+}
+
+// A block whose turn it is not is as one without a gradient.
+void Plan::takeTurns(const Run& run) {
+    for (const Group& group : groups) {
+        if (!group.turns) continue;
+        const double active = group.turns->active.at(run.step.slots);
+        for (std::size_t j = 0; j < group.blocks.size(); ++j)
+            if (static_cast<double>(j) != active) run.io[group.blocks[j]].gradient = nullptr;
+    }
+}
+
+// The sums are added up in the order of the blocks.
+void Plan::shareSums(const Run& run) {
+    if (sumsPerBlock_ == 0) return;
+    const auto sums = [&](std::size_t i) {
+        return std::span(sums_).subspan(i * sumsPerBlock_, sumsPerBlock_);
+    };
+    const auto shares = [&](std::size_t i) {
+        const auto& part = blocks[i]->pipeline.preconditioner;
+        return part && part->sums() > 0;
+    };
+    std::fill(sums_.begin(), sums_.end(), 0.0);
+    forEach(run, steps_, [&](const Item& item, Arena& arena) {
+        const std::size_t i = item.block;
+        if (shares(i)) blocks[i]->measure(run.io[i], run.step, arena, sums(i).data());
+    });
+    for (const Group& group : groups) {
+        std::fill(totals_.begin(), totals_.end(), 0.0);
+        for (const std::size_t i : group.blocks)
+            for (std::size_t k = 0; k < sumsPerBlock_; ++k) totals_[k] += sums(i)[k];
+        for (const std::size_t i : group.blocks)
+            if (shares(i)) blocks[i]->share(run.io[i], run.step, totals_);
+    }
 }
 
 Refusal Plan::check(const Run& run) {
@@ -196,7 +235,7 @@ void Plan::advance(const Run& run, const Item& item, Arena& arena) {
         return;
     }
     norms_[i] = block.direct(io, run.step, arena);
-    if (groups[block.group].separates()) block.move(io, couplings_[i]);
+    if (groups[block.group].separates()) block.move(io, couplings_[i], arena);
 }
 
 void Plan::advance(const Run& run) {
@@ -217,8 +256,8 @@ void Plan::advance(const Run& run) {
     forEach(run, std::span(steps_).subspan(lonely), advanceItem);
     for (const Group& group : groups)
         if (!group.separates()) couple(run, group);
-    forEach(run, moves_, [&](const Item& item, Arena&) {
-        blocks[item.block]->move(run.io[item.block], couplings_[item.block]);
+    forEach(run, moves_, [&](const Item& item, Arena& arena) {
+        blocks[item.block]->move(run.io[item.block], couplings_[item.block], arena);
     });
     for (std::size_t i = 0; i < blocks.size(); ++i)
         if (divided_[i] && run.io[i].gradient != nullptr)
@@ -228,6 +267,7 @@ void Plan::advance(const Run& run) {
 }
 
 void Plan::couple(const Run& run, const Group& group) {
+    if (!group.coupler) return;
     std::size_t n = 0;
     for (std::size_t j = 0; j < group.blocks.size(); ++j) {
         const std::size_t i = group.blocks[j];
@@ -247,13 +287,17 @@ Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slot
         std::min(threads_ > 0 ? threads_ : defaultThreads(), static_cast<int>(workers_.size()));
     const SingleThreadedBlas single(deterministic_ || threads == 1);
     const Run run{mode, io, {slots, step}, threads};
+    takeTurns(run);
     if (const Refusal refusal = check(run)) return refusal;
     if (mode == Mode::peek)
         for (auto& block : blocks) block->saveState();
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         io[i].lr = groups[blocks[i]->group].lr.at(slots);
         blocks[i]->report.present = false;
+        const auto& turns = groups[blocks[i]->group].turns;
+        if (turns && io[i].gradient != nullptr) blocks[i]->beginTurn(turns->turn.at(slots));
     }
+    shareSums(run);
     advance(run);
     if (mode != Mode::step)
         forEach(run, scans_, [&](const Item& item, Arena&) {

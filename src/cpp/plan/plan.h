@@ -17,8 +17,14 @@ struct Group {
     std::vector<Value> weights;       ///< w_i of the coupler, in the order of `blocks`
     std::vector<std::size_t> blocks;  ///< numbers in the plan
     Rule rule = Rule::ball;
+    bool barrier = false;  ///< all directions come before the first move: blocks read each other's weights
+    /// Where the blocks take turns: the number of the turn, and which of `blocks` moves in it.
+    struct Turns {
+        Value turn, active;
+    };
+    std::optional<Turns> turns;
 
-    bool separates() const { return !coupler || coupler->separates(rule); }
+    bool separates() const { return !barrier && (!coupler || coupler->separates(rule)); }
 };
 
 enum class Mode {
@@ -83,6 +89,8 @@ private:
     template <class F>
     void forEach(const Run& run, std::span<const Item> items, F f);
 
+    void takeTurns(const Run& run);
+    void shareSums(const Run& run);
     Refusal check(const Run& run);
     Refusal checkNorms(const Group& group, std::span<const double> slots) const;
     void advance(const Run& run);
@@ -108,6 +116,9 @@ private:
     std::vector<double> groupWeights_;  ///< likewise
     std::vector<Coupling> groupCouplings_;
     std::vector<Magnitudes> magnitudes_;
+    std::vector<double> sums_;    ///< what each block adds to the sums of its group
+    std::vector<double> totals_;  ///< of one group
+    std::size_t sumsPerBlock_ = 0;
     struct Range {
         const std::byte* begin;
         const std::byte* end;

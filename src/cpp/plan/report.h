@@ -20,12 +20,21 @@ struct BlockReport {
 
 /// Why a step was refused before any state was touched.
 struct Refusal {
-    enum class Kind { none, gradientNotFinite, weightsNotFinite, gradientTooLarge, estimateTooLarge };
+    enum class Kind {
+        none,
+        gradientNotFinite,
+        weightsNotFinite,
+        gradientTooLarge,
+        estimateTooLarge,
+        extraNotFinite,
+        extraTooLarge
+    };
     Kind kind = Kind::none;
     std::size_t block = 0;
-    Index count = 0;       ///< entries that are not finite
-    double largest = 0.0;  ///< largest magnitude found
-    double limit = 0.0;    ///< largest magnitude allowed
+    Index count = 0;        ///< entries that are not finite
+    double largest = 0.0;   ///< largest magnitude found
+    double limit = 0.0;     ///< largest magnitude allowed
+    std::size_t extra = 0;  ///< which one, in the order of Extras
 
     explicit operator bool() const { return kind != Kind::none; }
 };

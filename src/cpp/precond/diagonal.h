@@ -22,7 +22,9 @@ public:
     void apply(const Context<double>&, const double*, double*) const override;
     bool elementwise() const override { return true; }
     std::optional<kernels::Root> root(std::span<const double> slots, std::int64_t count) const override;
-    double largestMagnitude(Dtype dtype) const override { return moment_->largestMagnitude(dtype); }
+    double largestMagnitude(Shape s, Dtype dtype) const override {
+        return moment_->largestMagnitude(s, dtype);
+    }
 
 private:
     template <class T>

@@ -23,7 +23,9 @@ public:
     /// b, where the moment is V <- b V + (1 - b) G^2 in one state array.
     virtual std::optional<double> averages(std::span<const double>) const { return std::nullopt; }
     /// Largest gradient magnitude that the state can take: half of it, as roundings add up.
-    virtual double largestMagnitude(Dtype dtype) const { return 0.5 * std::sqrt(largestFinite(dtype)); }
+    double largestMagnitude(Shape, Dtype dtype) const override {
+        return 0.5 * std::sqrt(largestFinite(dtype));
+    }
 };
 
 // Both dtypes of the two calls, from the templates observeIn and valueIn.
@@ -63,7 +65,9 @@ public:
     explicit SumOfSquares(double initial) : initial_(initial) {}
     std::vector<StateSlot> state(Shape s) const override { return {{"sum_of_squares", s, initial_}}; }
     /// A million steps of this size fit.
-    double largestMagnitude(Dtype dtype) const override { return 0.5e-3 * std::sqrt(largestFinite(dtype)); }
+    double largestMagnitude(Shape, Dtype dtype) const override {
+        return 0.5e-3 * std::sqrt(largestFinite(dtype));
+    }
     SCHATTOR_MOMENT_CALLS
 
 private:
@@ -87,7 +91,9 @@ public:
         slots.push_back({"largest_" + slots.front().name, s});
         return slots;
     }
-    double largestMagnitude(Dtype dtype) const override { return inner_->largestMagnitude(dtype); }
+    double largestMagnitude(Shape s, Dtype dtype) const override {
+        return inner_->largestMagnitude(s, dtype);
+    }
     SCHATTOR_MOMENT_CALLS
 
 private:
@@ -137,7 +143,9 @@ public:
     Deviations(Value beta, Value eps) : beta_(beta), eps_(eps) {}
     std::vector<StateSlot> state(Shape s) const override { return {{"deviation", s}}; }
     /// G - M is at most twice as large as the largest gradient.
-    double largestMagnitude(Dtype dtype) const override { return 0.25 * std::sqrt(largestFinite(dtype)); }
+    double largestMagnitude(Shape, Dtype dtype) const override {
+        return 0.25 * std::sqrt(largestFinite(dtype));
+    }
     SCHATTOR_MOMENT_CALLS
 
 private:

@@ -11,8 +11,8 @@ namespace schattor {
 class Preconditioner : public Part {
 public:
     /// Advances the state.
-    virtual void observe(const Context<float>&, const float* g, const float* m) const = 0;
-    virtual void observe(const Context<double>&, const double* g, const double* m) const = 0;
+    virtual void observe(const Context<float>&, const float* /*g*/, const float* /*m*/) const {}
+    virtual void observe(const Context<double>&, const double* /*g*/, const double* /*m*/) const {}
     /// out = P(m), by the state after observe().
     virtual void apply(const Context<float>&, const float* m, float* out) const = 0;
     virtual void apply(const Context<double>&, const double* m, double* out) const = 0;
@@ -22,8 +22,15 @@ public:
         return std::nullopt;
     }
 
-    /// Largest gradient magnitude that the state can take.
-    virtual double largestMagnitude(Dtype dtype) const { return largestFinite(dtype); }
+    /// How many sums the blocks of one recipe share. Where there are any, measure() runs on all blocks, with
+    /// the transformed gradient, and share() after it, before any block moves.
+    virtual Index sums() const { return 0; }
+    /// Writes this block's part of the sums. May advance the state.
+    virtual void measure(const Context<float>&, const float* /*g*/, double* /*sums*/) const {}
+    virtual void measure(const Context<double>&, const double* /*g*/, double* /*sums*/) const {}
+    /// Takes the sums over all blocks into the scalars, which so stay the same in all blocks.
+    virtual void share(std::span<const double> /*slots*/, std::span<const double> /*sums*/, double /*lr*/,
+                       std::span<double> /*scalars*/) const {}
 };
 
 }  // namespace schattor

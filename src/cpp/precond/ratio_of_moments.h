@@ -22,7 +22,9 @@ public:
     void apply(const Context<float>& c, const float* m, float* out) const override { applyIn(c, m, out); }
     void apply(const Context<double>& c, const double* m, double* out) const override { applyIn(c, m, out); }
     bool elementwise() const override { return true; }
-    double largestMagnitude(Dtype dtype) const override { return 0.5 * std::sqrt(largestFinite(dtype)); }
+    double largestMagnitude(Shape, Dtype dtype) const override {
+        return 0.5 * std::sqrt(largestFinite(dtype));
+    }
 
 private:
     template <class T>

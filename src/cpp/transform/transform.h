@@ -15,7 +15,6 @@ public:
 
     /// Largest magnitude of the result, given those of the gradient and of the weights.
     virtual double magnitude(std::span<const double> slots, double gradient, double weights) const = 0;
-    virtual bool readsWeights() const { return false; }
     /// The factor c of G + c W, for a transform of that form.
     virtual std::optional<double> decay(std::span<const double>) const { return std::nullopt; }
 };

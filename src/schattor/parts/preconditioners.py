@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from .. import _core
-from ..values import MOMENTUM, NON_NEGATIVE, Schedulable, Schedules
+from ..part import Lowering, Part
+from ..values import MOMENTUM, NON_NEGATIVE, Schedulable
 
 
-class Preconditioner(ABC):
+class Preconditioner(Part, ABC):
     """Sees the gradient and the estimate, and maps the estimate."""
 
     @property
@@ -17,8 +18,13 @@ class Preconditioner(ABC):
         """Degree of the mapped estimate in the scale of all gradients, at eps = 0; None where it has none."""
         return 0
 
+    @property
+    def equivariance(self) -> str:
+        """The group that commutes with it, jointly with the weights; see `schattor.Geometry`."""
+        return "entries"
+
     @abstractmethod
-    def lower(self, schedules: Schedules) -> _core.Preconditioner:
+    def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
 
 
@@ -26,7 +32,7 @@ class Moment(ABC):
     """The array whose root a `Diagonal` metric divides by: it follows the gradients entry by entry."""
 
     @abstractmethod
-    def lower(self, schedules: Schedules) -> _core.Moment:
+    def lower(self, into: Lowering) -> _core.Moment:
         """Return the core's part."""
 
 
@@ -34,7 +40,7 @@ class Division(ABC):
     """How a `Diagonal` metric divides the estimate by the root of its moment; zero where the root is zero."""
 
     @abstractmethod
-    def lower(self, schedules: Schedules) -> _core.Division:
+    def lower(self, into: Lowering) -> _core.Division:
         """Return the core's part."""
 
 
@@ -47,9 +53,9 @@ class Squares(Moment):
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("beta", self.beta)
 
-    def lower(self, schedules: Schedules) -> _core.Moment:
+    def lower(self, into: Lowering) -> _core.Moment:
         """Return the core's part."""
-        return _core.Squares(schedules.value("beta", MOMENTUM, self.beta))
+        return _core.Squares(into.value("beta", MOMENTUM, self.beta))
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class SumOfSquares(Moment):
     def __post_init__(self) -> None:
         NON_NEGATIVE.check("initial", self.initial)
 
-    def lower(self, schedules: Schedules) -> _core.Moment:
+    def lower(self, into: Lowering) -> _core.Moment:
         """Return the core's part."""
         return _core.SumOfSquares(self.initial)
 
@@ -72,9 +78,9 @@ class Largest(Moment):
 
     moment: Moment
 
-    def lower(self, schedules: Schedules) -> _core.Moment:
+    def lower(self, into: Lowering) -> _core.Moment:
         """Return the core's part."""
-        return _core.Largest(self.moment.lower(schedules))
+        return _core.Largest(self.moment.lower(into))
 
 
 @dataclass(frozen=True)
@@ -86,9 +92,9 @@ class CentredSquares(Moment):
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("beta", self.beta)
 
-    def lower(self, schedules: Schedules) -> _core.Moment:
+    def lower(self, into: Lowering) -> _core.Moment:
         """Return the core's part."""
-        return _core.CentredSquares(schedules.value("beta", MOMENTUM, self.beta))
+        return _core.CentredSquares(into.value("beta", MOMENTUM, self.beta))
 
 
 @dataclass(frozen=True)
@@ -105,10 +111,10 @@ class Deviations(Moment):
         MOMENTUM.check_schedulable("beta", self.beta)
         NON_NEGATIVE.check_schedulable("eps", self.eps)
 
-    def lower(self, schedules: Schedules) -> _core.Moment:
+    def lower(self, into: Lowering) -> _core.Moment:
         """Return the core's part."""
         return _core.Deviations(
-            schedules.value("beta", MOMENTUM, self.beta), schedules.value("eps", NON_NEGATIVE, self.eps)
+            into.value("beta", MOMENTUM, self.beta), into.value("eps", NON_NEGATIVE, self.eps)
         )
 
 
@@ -121,9 +127,9 @@ class Plain(Division):
     def __post_init__(self) -> None:
         NON_NEGATIVE.check_schedulable("eps", self.eps)
 
-    def lower(self, schedules: Schedules) -> _core.Division:
+    def lower(self, into: Lowering) -> _core.Division:
         """Return the core's part."""
-        return _core.Plain(schedules.value("eps", NON_NEGATIVE, self.eps))
+        return _core.Plain(into.value("eps", NON_NEGATIVE, self.eps))
 
 
 @dataclass(frozen=True)
@@ -140,9 +146,9 @@ class Debiased(Division):
     def __post_init__(self) -> None:
         _check_division(self.beta, self.eps, self.mean_beta)
 
-    def lower(self, schedules: Schedules) -> _core.Division:
+    def lower(self, into: Lowering) -> _core.Division:
         """Return the core's part."""
-        return _core.Debiased(*_division_values(schedules, self.beta, self.eps, self.mean_beta))
+        return _core.Debiased(*_division_values(into, self.beta, self.eps, self.mean_beta))
 
 
 @dataclass(frozen=True)
@@ -164,9 +170,9 @@ class Rectified(Division):
         _check_division(self.beta, self.eps, self.mean_beta)
         NON_NEGATIVE.check("early", self.early)
 
-    def lower(self, schedules: Schedules) -> _core.Division:
+    def lower(self, into: Lowering) -> _core.Division:
         """Return the core's part."""
-        return _core.Rectified(*_division_values(schedules, self.beta, self.eps, self.mean_beta), self.early)
+        return _core.Rectified(*_division_values(into, self.beta, self.eps, self.mean_beta), self.early)
 
 
 def _check_division(beta: Schedulable, eps: Schedulable, mean_beta: Schedulable) -> None:
@@ -176,12 +182,12 @@ def _check_division(beta: Schedulable, eps: Schedulable, mean_beta: Schedulable)
 
 
 def _division_values(
-    schedules: Schedules, beta: Schedulable, eps: Schedulable, mean_beta: Schedulable
+    into: Lowering, beta: Schedulable, eps: Schedulable, mean_beta: Schedulable
 ) -> tuple[_core.Value, _core.Value, _core.Value]:
     return (
-        schedules.value("beta", MOMENTUM, beta),
-        schedules.value("eps", NON_NEGATIVE, eps),
-        schedules.value("mean_beta", MOMENTUM, mean_beta),
+        into.value("beta", MOMENTUM, beta),
+        into.value("eps", NON_NEGATIVE, eps),
+        into.value("mean_beta", MOMENTUM, mean_beta),
     )
 
 
@@ -197,9 +203,9 @@ class Diagonal(Preconditioner):
         """Zero, but none where the first steps are not divided."""
         return None if isinstance(self.division, Rectified) else 0
 
-    def lower(self, schedules: Schedules) -> _core.Preconditioner:
+    def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
-        return _core.Diagonal(self.moment.lower(schedules), self.division.lower(schedules))
+        return _core.Diagonal(self.moment.lower(into), self.division.lower(into))
 
 
 @dataclass(frozen=True)
@@ -216,9 +222,9 @@ class SecondMoment(Preconditioner):
         MOMENTUM.check_schedulable("beta", self.beta)
         NON_NEGATIVE.check_schedulable("eps", self.eps)
 
-    def lower(self, schedules: Schedules) -> _core.Preconditioner:
+    def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
-        return Diagonal(Squares(self.beta), Debiased(self.beta, self.eps)).lower(schedules)
+        return Diagonal(Squares(self.beta), Debiased(self.beta, self.eps)).lower(into)
 
 
 @dataclass(frozen=True)
@@ -240,8 +246,8 @@ class RatioOfMoments(Preconditioner):
         """None: eps is the unit of the first steps."""
         return None
 
-    def lower(self, schedules: Schedules) -> _core.Preconditioner:
+    def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
         return _core.RatioOfMoments(
-            schedules.value("beta", MOMENTUM, self.beta), schedules.value("eps", NON_NEGATIVE, self.eps)
+            into.value("beta", MOMENTUM, self.beta), into.value("eps", NON_NEGATIVE, self.eps)
         )

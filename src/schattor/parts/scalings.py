@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .. import _core
-from ..values import POSITIVE, Schedules, show
+from ..part import Lowering, Part
+from ..values import POSITIVE, position, show
 
 SHAPE_FACTORS: dict[str, Callable[[int, int], float]] = {
     "none": lambda m, n: 1.0,
@@ -55,16 +56,20 @@ def shape_factor(scale: str | float, rows: int, cols: int) -> float:
     return SHAPE_FACTORS[scale](rows, cols) if rows * cols else 1.0
 
 
-class Scaling(ABC):
+class Scaling(Part, ABC):
     """Sets the length of the step along the oracle's direction."""
 
     @abstractmethod
-    def lower(self, schedules: Schedules, shape: tuple[int, int]) -> _core.Scaling:
+    def degree(self, incoming: float | None) -> float | None:
+        """Return the degree of the scaled direction in the scale of all gradients, given that of the estimate."""
+
+    @abstractmethod
+    def lower(self, into: Lowering) -> _core.Scaling:
         """Return the core's part for a block of this shape."""
 
     @abstractmethod
-    def factor(self, shape: tuple[int, int]) -> float:
-        """Return the constant factor for a block of this shape."""
+    def factor(self, shape: tuple[int, int], step: int = 0) -> float:
+        """Return the factor for a block of this shape that is no norm, at this global step."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +89,50 @@ class NormScaling(Scaling):
         shape_factor(self.scale, 1, 1)
         POSITIVE.check("radius", self.radius)
 
-    def lower(self, schedules: Schedules, shape: tuple[int, int]) -> _core.Scaling:
+    def lower(self, into: Lowering) -> _core.Scaling:
         """Return the core's part for a block of this shape."""
-        return _core.NormScaling(self.rule, self.factor(shape))
+        return _core.NormScaling(self.rule, self.factor(into.fans))
 
-    def factor(self, shape: tuple[int, int]) -> float:
+    def degree(self, incoming: float | None) -> float | None:
+        """Return zero for the ball rule, that of the estimate for the regularization rule."""
+        return 0 if self.rule == "ball" else incoming
+
+    def factor(self, shape: tuple[int, int], step: int = 0) -> float:
         """Return the radius times the shape factor."""
         return self.radius * shape_factor(self.scale, *shape)
 
     def __str__(self) -> str:
         return f"{self.rule}, {self.scale if isinstance(self.scale, str) else show(self.scale)}"
+
+
+@dataclass(frozen=True)
+class SwitchedScaling(Scaling):
+    """One scaling out of several of the same rule, chosen anew in each step; see `schattor.Switched`."""
+
+    choice: Callable[[int], int]
+    scalings: tuple[NormScaling, ...]
+
+    def __post_init__(self) -> None:
+        if len({scaling.rule for scaling in self.scalings}) != 1:
+            raise ValueError(f"scalings must follow one rule, got {', '.join(map(str, self.scalings))}")
+
+    @property
+    def rule(self) -> str:
+        """The rule of all of them."""
+        return self.scalings[0].rule
+
+    def lower(self, into: Lowering) -> _core.Scaling:
+        """Return the core's part for a block of this shape."""
+        choice = into.value("choice of scaling", position(len(self.scalings)), self.choice)
+        return _core.SwitchedScaling(choice, [scaling.lower(into) for scaling in self.scalings])
+
+    def degree(self, incoming: float | None) -> float | None:
+        """Return that of each of them."""
+        return self.scalings[0].degree(incoming)
+
+    def factor(self, shape: tuple[int, int], step: int = 0) -> float:
+        """Return the factor of the one at this step."""
+        return self.scalings[self.choice(step)].factor(shape)
+
+    def __str__(self) -> str:
+        return " / ".join(map(str, self.scalings))

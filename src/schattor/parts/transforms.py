@@ -6,14 +6,24 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from .. import _core
-from ..values import NON_NEGATIVE, Schedulable, Schedules, show
+from ..part import Lowering, Part
+from ..values import NON_NEGATIVE, Schedulable, show
 
 
-class Transform(ABC):
+class Transform(Part, ABC):
     """Acts on the raw gradient before the estimator sees it."""
 
+    def degree(self, incoming: float | None) -> float | None:
+        """Return the degree of the result in the scale of all gradients, given that of what comes in."""
+        return incoming
+
+    @property
+    def equivariance(self) -> str:
+        """The group that commutes with it, jointly with the weights; see `schattor.Geometry`."""
+        return "rotations"
+
     @abstractmethod
-    def lower(self, schedules: Schedules) -> _core.Transform:
+    def lower(self, into: Lowering) -> _core.Transform:
         """Return the core's part."""
 
 
@@ -26,9 +36,9 @@ class L2Decay(Transform):
     def __post_init__(self) -> None:
         NON_NEGATIVE.check_schedulable("weight_decay", self.weight_decay)
 
-    def lower(self, schedules: Schedules) -> _core.Transform:
+    def lower(self, into: Lowering) -> _core.Transform:
         """Return the core's part."""
-        return _core.L2Decay(schedules.value("weight_decay", NON_NEGATIVE, self.weight_decay))
+        return _core.L2Decay(into.value("weight_decay", NON_NEGATIVE, self.weight_decay))
 
     def __str__(self) -> str:
         return f"l2 {show(self.weight_decay)}"

@@ -10,22 +10,23 @@ import numpy as np
 
 from .. import _core
 from .._arrays import FloatArray
-from ..values import FRACTION, NON_NEGATIVE, Schedulable, Schedules, show
+from ..part import Lowering, Part
+from ..values import FRACTION, NON_NEGATIVE, Schedulable, show
 
 DECAYS = ("none", "decoupled", "independent", "cautious")
 
 
-class Update(ABC):
+class Update(Part, ABC):
     """Moves the weights along the scaled direction."""
 
     @abstractmethod
-    def lower(self, schedules: Schedules) -> _core.Update:
+    def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""
 
     @property
-    def keeps_state(self) -> bool:
-        """Whether the core keeps arrays for it."""
-        return False
+    def equivariance(self) -> str:
+        """The group that commutes with it, decay aside; see `schattor.Geometry`."""
+        return "rotations"
 
     def evaluation_point(self, W: FloatArray, state: Mapping[str, FloatArray], count: int) -> FloatArray:
         """Return the point to evaluate and save, fresh, for weights and a block's state after `count` steps."""
@@ -49,9 +50,9 @@ class Additive(Update):
             raise ValueError(f"decay must be one of {', '.join(map(repr, DECAYS))}, got {self.decay!r}")
         NON_NEGATIVE.check_schedulable("weight_decay", self.weight_decay)
 
-    def lower(self, schedules: Schedules) -> _core.Update:
+    def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""
-        return _core.Additive(self.decay, schedules.value("weight_decay", NON_NEGATIVE, self.weight_decay))
+        return _core.Additive(self.decay, into.value("weight_decay", NON_NEGATIVE, self.weight_decay))
 
     def __str__(self) -> str:
         return "none" if self.decay == "none" else f"{self.decay} {show(self.weight_decay)}"
@@ -84,9 +85,9 @@ class ScheduleFree(Update):
         NON_NEGATIVE.check("r", self.r)
         NON_NEGATIVE.check("weight_lr_power", self.weight_lr_power)
 
-    def lower(self, schedules: Schedules) -> _core.Update:
+    def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""
-        return _core.ScheduleFree(self.inner.lower(schedules), self.beta, self.r, self.weight_lr_power)
+        return _core.ScheduleFree(self.inner.lower(into), self.beta, self.r, self.weight_lr_power)
 
     @property
     def keeps_state(self) -> bool:

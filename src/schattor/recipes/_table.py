@@ -29,7 +29,7 @@ class RecipeRow:
         Names of the state arrays of a block, at the defaults.
     memory : float
         Their size in units of the block's.
-    degree : int or None
+    degree : float or None
         Degree of the step in the scale of the gradients, weight decay and eps aside.
     equivariance : str
         The group that commutes with the steps; see `schattor.Recipe`.
@@ -44,7 +44,7 @@ class RecipeRow:
     presets: tuple[str, ...]
     state: tuple[str, ...]
     memory: float
-    degree: int | None
+    degree: float | None
     equivariance: str
     matrices_only: bool
 

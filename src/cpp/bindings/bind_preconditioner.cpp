@@ -1,0 +1,35 @@
+#include <pybind11/stl.h>
+
+#include "bindings/bind.h"
+#include "precond/diagonal.h"
+#include "precond/ratio_of_moments.h"
+
+namespace py = pybind11;
+
+namespace schattor {
+
+void bindPreconditioner(py::module_& m) {
+    py::class_<Preconditioner, std::shared_ptr<Preconditioner>>(m, "Preconditioner");
+    py::class_<Moment, std::shared_ptr<Moment>>(m, "Moment");
+    py::class_<Squares, Moment, std::shared_ptr<Squares>>(m, "Squares").def(py::init<Value>());
+    py::class_<SumOfSquares, Moment, std::shared_ptr<SumOfSquares>>(m, "SumOfSquares")
+        .def(py::init<double>());
+    py::class_<Largest, Moment, std::shared_ptr<Largest>>(m, "Largest")
+        .def(py::init<std::shared_ptr<Moment>>());
+    py::class_<CentredSquares, Moment, std::shared_ptr<CentredSquares>>(m, "CentredSquares")
+        .def(py::init<Value>());
+    py::class_<Deviations, Moment, std::shared_ptr<Deviations>>(m, "Deviations")
+        .def(py::init<Value, Value>());
+    py::class_<Division, std::shared_ptr<Division>>(m, "Division");
+    py::class_<Plain, Division, std::shared_ptr<Plain>>(m, "Plain").def(py::init<Value>());
+    py::class_<Debiased, Division, std::shared_ptr<Debiased>>(m, "Debiased")
+        .def(py::init<Value, Value, Value>());
+    py::class_<Rectified, Division, std::shared_ptr<Rectified>>(m, "Rectified")
+        .def(py::init<Value, Value, Value, double>());
+    py::class_<Diagonal, Preconditioner, std::shared_ptr<Diagonal>>(m, "Diagonal")
+        .def(py::init<std::shared_ptr<Moment>, std::shared_ptr<Division>>());
+    py::class_<RatioOfMoments, Preconditioner, std::shared_ptr<RatioOfMoments>>(m, "RatioOfMoments")
+        .def(py::init<Value, Value>());
+}
+
+}  // namespace schattor

@@ -1,0 +1,25 @@
+#include <pybind11/stl.h>
+
+#include "bindings/bind.h"
+#include "bindings/named.h"
+#include "scaling/scaling.h"
+#include "scaling/switched_scaling.h"
+
+namespace py = pybind11;
+
+namespace schattor {
+
+void bindScaling(py::module_& m) {
+    py::class_<Scaling, std::shared_ptr<Scaling>>(m, "Scaling");
+    py::class_<NormScaling, Scaling, std::shared_ptr<NormScaling>>(m, "NormScaling")
+        .def(py::init([](const std::string& rule, double shapeFactor) {
+            const Rule r =
+                named<Rule>("rule", rule, {{"ball", Rule::ball}, {"regularization", Rule::regularization}});
+            return std::make_shared<NormScaling>(r, shapeFactor);
+        }));
+
+    py::class_<SwitchedScaling, Scaling, std::shared_ptr<SwitchedScaling>>(m, "SwitchedScaling")
+        .def(py::init<Value, std::vector<std::shared_ptr<const Scaling>>>());
+}
+
+}  // namespace schattor

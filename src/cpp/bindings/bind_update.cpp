@@ -1,0 +1,27 @@
+#include <pybind11/stl.h>
+
+#include "bindings/bind.h"
+#include "bindings/named.h"
+#include "update/additive.h"
+#include "update/schedule_free.h"
+
+namespace py = pybind11;
+
+namespace schattor {
+
+void bindUpdate(py::module_& m) {
+    py::class_<Update, std::shared_ptr<Update>>(m, "Update");
+    py::class_<Additive, Update, std::shared_ptr<Additive>>(m, "Additive")
+        .def(py::init([](const std::string& decay, Value weightDecay) {
+            const Decay kind = named<Decay>("decay", decay,
+                                            {{"none", Decay::none},
+                                             {"decoupled", Decay::decoupled},
+                                             {"independent", Decay::independent},
+                                             {"cautious", Decay::cautious}});
+            return std::make_shared<Additive>(kind, weightDecay);
+        }));
+    py::class_<ScheduleFree, Update, std::shared_ptr<ScheduleFree>>(m, "ScheduleFree")
+        .def(py::init<std::shared_ptr<Update>, double, double, double>());
+}
+
+}  // namespace schattor

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <initializer_list>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace schattor {
+
+/// Looks a name up in a table of (name, value) pairs.
+template <class E>
+E named(const char* what, const std::string& name, std::initializer_list<std::pair<const char*, E>> table) {
+    std::string known;
+    for (const auto& [key, value] : table) {
+        if (name == key) return value;
+        known += std::string(known.empty() ? "" : ", ") + "'" + key + "'";
+    }
+    throw std::invalid_argument(std::string(what) + " must be one of " + known + ", got '" + name + "'");
+}
+
+}  // namespace schattor

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/value.h"
+#include "scaling/scaling.h"
+
+namespace schattor {
+
+/// One scaling out of several of the same rule, chosen anew in each step.
+class SwitchedScaling final : public Scaling {
+public:
+    SwitchedScaling(Value choice, std::vector<std::shared_ptr<const Scaling>> scalings)
+        : choice_(choice), scalings_(std::move(scalings)) {}
+
+    double factor(std::span<const double> slots, const OracleResult& oracle,
+                  const Coupling& coupling) const override {
+        return scalings_[static_cast<std::size_t>(choice_.at(slots))]->factor(slots, oracle, coupling);
+    }
+    Rule rule() const override { return scalings_.front()->rule(); }
+
+private:
+    Value choice_;
+    std::vector<std::shared_ptr<const Scaling>> scalings_;
+};
+
+}  // namespace schattor

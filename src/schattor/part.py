@@ -1,0 +1,61 @@
+"""What all parts of the pipeline have in common, and what they may know of the block that they are made for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .values import Domain, Schedulable, Schedules
+
+if TYPE_CHECKING:
+    from . import _core
+    from .backends import Backend
+
+GROUPS = ("rotations", "orthogonal", "left", "right", "entries")
+
+
+def common_group(*groups: str) -> str:
+    """Return the largest named group inside all of these; see `schattor.Geometry.equivariance`."""
+    both_sides = {"left", "right"} <= set(groups)
+    return "entries" if both_sides else max(groups, key=GROUPS.index)
+
+
+class Part:
+    """A step of the pipeline, as a frozen specification."""
+
+    @property
+    def requires(self) -> frozenset[str]:
+        """Names of what `Optimizer.step` must be given beside the gradients."""
+        return frozenset()
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the core keeps arrays or numbers for it."""
+        return False
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """What a part may know when it is handed to the core for one block.
+
+    Attributes
+    ----------
+    schedules : Schedules
+        Takes in hyperparameters that are callables.
+    fans : pair of int
+        Fan-out and fan-in of the block, seen the right way round.
+    transposed : bool
+        Whether the block is stored as the transpose of its (out, in) matrix.
+    backend, rtol
+        What the optimizer says for Schatten geometries; they override a geometry's own unless "auto" and None.
+    """
+
+    schedules: Schedules = field(default_factory=Schedules)
+    fans: tuple[int, int] = (1, 1)
+    transposed: bool = False
+    backend: Backend = "auto"
+    rtol: float | None = None
+
+    def value(self, what: str, domain: Domain, value: Schedulable) -> _core.Value:
+        """Return the core's value of a number or callable, checked against `domain`."""
+        return self.schedules.value(what, domain, value)
