@@ -156,10 +156,7 @@ def extras_for(recipe: Recipe, grads: Blocks) -> dict[str, Blocks]:
         "deltas": lambda g: g.reshape(matrix_shape(g.shape)).T,
         "per_example": lambda g: np.stack([0.5 * g, g, 1.5 * g]).astype(g.dtype),
     }
-    return {
-        kind: {name: made[kind](g) for name, g in grads.items()}
-        for kind in sorted(recipe.requires)
-    }
+    return {kind: {name: made[kind](g) for name, g in grads.items()} for kind in sorted(recipe.requires)}
 
 
 def group_element(group: str, shape: Shape, rng: np.random.Generator) -> Map:
