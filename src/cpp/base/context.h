@@ -36,11 +36,11 @@ struct Context {
     std::span<const double> slots;  ///< the scheduled hyperparameters of this step
     std::span<T* const> state;      ///< the part's own state arrays, in declared order
     Arena* arena = nullptr;
-    std::span<double> scalars;  ///< the part's own numbers, in declared order
-    Extras<T> extras;
+    std::span<double> scalars = {};  ///< the part's own numbers, in declared order
+    Extras<T> extras = {};
     std::uint64_t salt = 0;      ///< of the block's name: tells its random numbers from other blocks'
-    const T* partner = nullptr;  ///< weights of the block that this one is paired with, of this shape:
-    Shape partnerShape;
+    const T* partner = nullptr;  ///< weights of the paired block, of this shape:
+    Shape partnerShape = {};
     T* held = nullptr;  ///< what a frame keeps between enter() and leave()
 
     Index size() const { return shape.size(); }

@@ -14,7 +14,7 @@ namespace schattor {
 struct BlockIo {
     const void* gradient = nullptr;  ///< null: the block is left untouched
     void* target = nullptr;          ///< receives the new weights: the weights themselves or another array
-    Extras<void> extras;
+    Extras<void> extras = {};
     double lr = 0.0;
     double estimate = 0.0;  ///< what check() found
 };
