@@ -50,7 +50,7 @@ def test_table_of_recipes() -> None:
     rows = {row.name: row for row in st.recipes.table()}
     assert list(rows) == st.recipes.__all__
     assert rows["sgd"].memory == 0 and rows["sgd"].degree == 1 and rows["sgd"].equivariance == "rotations"
-    assert rows["muon"].state == ("average",) and rows["muon"].matrices_only
+    assert rows["muon"].state == (("average", "m x n"),) and rows["muon"].matrices_only
     assert rows["muon"].presets == ("torch", "moonlight", "optax")
     assert rows["amsgrad"].memory == 3 and rows["schedule_free_adamw"].memory == 2
     assert rows["radam"].degree is None and rows["adadelta"].degree is None

@@ -48,13 +48,13 @@ def table() -> list[RecipeRow]:
     Returns
     -------
     list of RecipeRow
-        With the attributes name, family, source, defaults, presets, state, memory (in units of the block), degree,
-        equivariance and matrices_only.
+        With the attributes name, family, source, defaults, presets, deviations, state (names and shapes), memory (in
+        units of the block), degree, equivariance, requires and matrices_only.
 
     Examples
     --------
     >>> adam = next(row for row in st.recipes.table() if row.name == "adam")
     >>> adam.state, adam.memory, adam.degree, adam.equivariance
-    (('average', 'second_moment'), 2.0, 0, 'entries')
+    ((('average', 'm x n'), ('second_moment', 'm x n')), 2.0, 0, 'entries')
     """
     return [describe(function) for function in _REGISTRY.values()]

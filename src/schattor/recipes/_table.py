@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from .._arrays import FloatArray
 from ..optimizer import Optimizer
-from ..recipe import RecipeFunction
+from ..recipe import Recipe, RecipeFunction
 
-_SHAPE = (24, 36)
-_REQUIRED: dict[str, Any] = {"lr": 1e-3, "p": 4.0}
+_ROWS, _COLS = 24, 36
+# The length of a side in a block of 24 x 36 and of 36 x 24: what stays 24 is the smaller one.
+_SYMBOLS = {
+    (_ROWS, _COLS): "m",
+    (_COLS, _ROWS): "n",
+    (_ROWS, _ROWS): "min(m, n)",
+    (_COLS, _COLS): "max(m, n)",
+}
+_Arrays: TypeAlias = dict[str, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -25,14 +32,18 @@ class RecipeRow:
     defaults : dict
         Every argument with its default; those that must be given have none.
     presets : tuple of str
-    state : tuple of str
-        Names of the state arrays of a block, at the defaults.
+    deviations : tuple of str
+        Every difference from the source, one sentence each.
+    state : tuple of (str, str)
+        Name and shape, such as "m x n", "n" or "scalar", of each state array of an m x n block, at the defaults.
     memory : float
         Their size in units of the block's.
     degree : float or None
         Degree of the step in the scale of the gradients, weight decay and eps aside.
     equivariance : str
         The group that commutes with the steps; see `schattor.Recipe`.
+    requires : tuple of str
+        What `schattor.Optimizer.step` must be given beside the gradients.
     matrices_only : bool
         Whether blocks below two dimensions are refused.
     """
@@ -42,37 +53,48 @@ class RecipeRow:
     source: str
     defaults: dict[str, Any]
     presets: tuple[str, ...]
-    state: tuple[str, ...]
+    deviations: tuple[str, ...]
+    state: tuple[tuple[str, str], ...]
     memory: float
     degree: float | None
     equivariance: str
+    requires: tuple[str, ...]
     matrices_only: bool
 
 
 def describe(function: RecipeFunction[Any]) -> RecipeRow:
     """Return the row of one recipe."""
     parameters = function.signature().parameters
-    required = {name for name, p in parameters.items() if p.default is inspect.Parameter.empty}
-    needed = {name: value for name, value in _REQUIRED.items() if name in required}
-    if "p" in parameters:
-        needed["p"] = _REQUIRED["p"]
-    recipe = function(**needed)
-    prefix = "state/0/"
-    saved = Optimizer([np.zeros(_SHAPE)], recipe).state_dict()
-    arrays = {
-        key.removeprefix(prefix): value
-        for key, value in saved.items()
-        if key.startswith(prefix) and value.dtype.kind == "f"
-    }
+    recipe = function.example()
+    arrays, turned = _state(recipe, (_ROWS, _COLS)), _state(recipe, (_COLS, _ROWS))
     return RecipeRow(
         name=function.name,
         family=function.family,
         source=function.source,
-        defaults={name: p.default for name, p in parameters.items() if name not in required},
+        defaults={name: p.default for name, p in parameters.items() if p.default is not p.empty},
         presets=tuple(function.presets),
-        state=tuple(arrays),
-        memory=round(sum(array.size for array in arrays.values() if array.ndim) / (_SHAPE[0] * _SHAPE[1]), 3),
+        deviations=function.deviations,
+        state=tuple((name, _shape(array, turned.get(name, array))) for name, array in arrays.items()),
+        memory=round(sum(array.size for array in arrays.values() if array.ndim) / (_ROWS * _COLS), 3),
         degree=recipe.degree,
         equivariance=recipe.equivariance,
+        requires=tuple(sorted(getattr(recipe, "requires", frozenset()))),
         matrices_only=recipe.matrices_only,
     )
+
+
+def _state(recipe: Recipe, shape: tuple[int, int]) -> _Arrays:
+    """Return the state arrays of a block of this shape."""
+    prefix = "state/0/"
+    saved = Optimizer([np.zeros(shape)], recipe).state_dict()
+    return {
+        key.removeprefix(prefix): value
+        for key, value in saved.items()
+        if key.startswith(prefix) and value.dtype.kind == "f"
+    }
+
+
+def _shape(array: FloatArray, turned: FloatArray) -> str:
+    """Return the shape of a state array of a block, given that of the transposed block's, in symbols."""
+    sides = [_SYMBOLS.get(pair, str(pair[0])) for pair in zip(array.shape, turned.shape, strict=True)]
+    return " x ".join(side for side in sides if side != "1") or "scalar"

@@ -25,7 +25,7 @@ def momentum_of(kind: str, momentum: Schedulable, init: str, nesterov: bool) -> 
 
 
 # More arguments than other recipes have: it is the whole family, and each names a choice of the paper.
-@recipe(family="Schatten", source="Ma, Zhang, He, arXiv 2606.15702, Algorithms 1-4")
+@recipe(family="Schatten", source="Ma, Zhang, He, arXiv 2606.15702, Algorithms 1-4", example={"p": 4.0})
 def schattor(
     *,
     p: Schedulable | None = None,
