@@ -38,7 +38,7 @@ extensions = [
 ]
 
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
-exclude_patterns = ["_build", "_static", "_benchmarks", "_recipes", "ext"]
+exclude_patterns = ["_build", "_static", "_benchmarks", "_recipes/table.md", "ext"]
 nitpicky = False
 
 # MyST

@@ -7,6 +7,7 @@ import pytest
 from contract.cases import CASES, Case, Supplied, problem
 
 import schattor as st
+from schattor.recipes._table import shape_in_symbols
 from schattor.testing import group_element as element
 
 STEPS = 4
@@ -43,6 +44,20 @@ def test_declared_degree(case: Case) -> None:
     """The degree that the parts declare is the one under which the table's case is checked."""
     declared = case.make().degree
     assert declared is None or declared == case.degree
+
+
+def test_shapes_of_state() -> None:
+    """A side is named by how it changes when the block is turned round; what does not change is a number."""
+    arrays = {
+        "m x n": ((24, 36), (36, 24)),
+        "n x n": ((36, 36), (24, 24)),
+        "min(m, n) x 8": ((24, 8), (24, 8)),
+        "max(m, n)": ((1, 36), (1, 36)),
+        "m": ((24, 1), (36, 1)),
+        "scalar": ((), ()),
+    }
+    for text, (shape, turned) in arrays.items():
+        assert shape_in_symbols(np.zeros(shape), np.zeros(turned)) == text
 
 
 def test_table_of_recipes() -> None:

@@ -9,6 +9,7 @@ from contract.cases import CASES
 
 import schattor as st
 from schattor.optimizer import Execution
+from schattor.recipe import recipe
 
 CLASSES = [
     value
@@ -45,12 +46,31 @@ def test_recipe_functions(name: str) -> None:
     parameters = inspect.signature(function).parameters.values()
     assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters)
     assert function.source and function.family and function.__doc__
+    assert all(text in function.__doc__ for text in (function.source, *function.deviations))
     recipe = next(case for case in CASES if case.recipe == name).make()
     assert recipe.name == name
     with pytest.raises(AttributeError):
         recipe.lr = 1.0
     with pytest.raises(TypeError):
         function(0.1)
+
+
+@pytest.mark.parametrize("notes", ["", "Notes\n-----\nA remark.\n\n"])
+def test_source_and_deviations_come_first_in_the_notes(notes: str) -> None:
+    """They stand in the decorator alone, and a user finds them by ``help``; the example fills what has no default."""
+
+    def plain(*, lr: float, power: float) -> st.Recipe:
+        return st.Recipe("plain", lr, st.Lp(power))
+
+    plain.__doc__ = f"One line.\n\nReturns\n-------\nRecipe\n\n{notes}Examples\n--------\n>>> 1\n1"
+    made = recipe(
+        family="none", source="a paper", deviations=("No eps.", "No bias."), example={"power": 3.0}
+    )(plain)
+    expected = "Recipe\n\nNotes\n-----\nSource: a paper.\n\nDeviations from it:\n\n- No eps.\n- No bias.\n\n"
+    remark = "A remark.\n\n" if notes else ""
+    assert f"{expected}{remark}Examples\n--------\n>>> 1\n1" in (made.__doc__ or "")
+    assert made.example() == plain(lr=1e-3, power=3.0)
+    assert made.example(lr=0.5) == plain(lr=0.5, power=3.0)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -1,13 +1,18 @@
-"""The API pages describe every public name."""
+"""The API pages and those of the recipes describe every public name."""
 
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+
+import schattor as st
+from schattor.mixed_norm import Coupling
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 ENTRY = re.compile(r"^\.\. (?:auto\w+|py:\w+|module):: +(?P<name>[\w.]+)", re.MULTILINE)
@@ -22,16 +27,48 @@ def load_extension(name: str) -> ModuleType:
     return module
 
 
-def described() -> set[str]:
-    """Return the dotted names that the API pages have an entry for."""
-    return {
-        entry["name"]
-        for page in (DOCS / "api").glob("*.md")
-        for entry in ENTRY.finditer(page.read_text(encoding="utf-8"))
-    }
+RECIPE_PAGES = load_extension("recipe_pages")
+TEXTS = [page.read_text(encoding="utf-8") for page in (DOCS / "api").glob("*.md")]
+DESCRIBED = {
+    entry["name"] for text in (*TEXTS, *RECIPE_PAGES.pages().values()) for entry in ENTRY.finditer(text)
+}
 
 
 @pytest.mark.parametrize("name", list(load_extension("api_coverage").public_names()))
 def test_public_name_is_described(name: str) -> None:
-    """A name that a user can import is a contract, so the API pages must say what it does."""
-    assert name in described()
+    """A name that a user can import is a contract, so a page must say what it does."""
+    assert name in DESCRIBED
+
+
+@pytest.mark.parametrize("row", st.recipes.table(), ids=lambda row: row.name)
+def test_page_of_a_recipe(row: st.recipes.RecipeRow) -> None:
+    """The page of a recipe is linked, tells its facts, and names the parts by the calls that make them."""
+    function = getattr(st.recipes, row.name)
+    page = RECIPE_PAGES.page(row, function, None)
+    assert f"](_recipes/{row.name}.md)" in RECIPE_PAGES.pages()["table"]
+    assert all(text in page for text in (row.family, *row.deviations, *(name for name, _ in row.state)))
+    assert all(f"schattor.recipes.{row.name}.{preset}\n" in page for preset in row.presets)
+    names = {
+        **vars(st),
+        **vars(st.parts),
+        **vars(st.estimators),
+        **vars(st.linalg),
+        "Coupling": Coupling,
+        "inf": math.inf,
+    }
+    recipe = function.example()
+    for slot, parts in RECIPE_PAGES.parts(recipe):
+        made = eval(f"[{parts.replace('`', '')}]", names)
+        filled = getattr(recipe, slot)
+        assert made == (list(filled) if isinstance(filled, tuple) else [filled])
+
+
+def test_what_the_test_problem_supplies() -> None:
+    """A recipe that needs the gradient at the point before has a path; one that needs a layer's inputs has none."""
+    W = RECIPE_PAGES.START
+    given = RECIPE_PAGES.extras(("gradient_at_previous",), W)
+    assert np.array_equal(given["gradient_at_previous"], RECIPE_PAGES.CURVATURE @ W)
+    assert RECIPE_PAGES.walk(st.recipes.sgd, ("activations",), 0.1) == []
+    path = RECIPE_PAGES.walk(st.recipes.sgd, (), 0.1)
+    assert len(path) == RECIPE_PAGES.STEPS + 1
+    assert RECIPE_PAGES.loss(path[-1]) < 1e-3 * RECIPE_PAGES.loss(path[0])

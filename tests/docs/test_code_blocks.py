@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-GENERATED = {"_build", "notebooks"}
+GENERATED = {"_build", "_recipes", "notebooks"}
 OPENING = re.compile(r"^(?P<fence>`{3,})(?:\{code-block\})? *(?P<info>[^`]*)$")
 PYTHON = {"python", "py", "python3", "pycon"}
 

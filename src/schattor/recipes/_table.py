@@ -74,7 +74,9 @@ def describe(function: RecipeFunction[Any]) -> RecipeRow:
         defaults={name: p.default for name, p in parameters.items() if p.default is not p.empty},
         presets=tuple(function.presets),
         deviations=function.deviations,
-        state=tuple((name, _shape(array, turned.get(name, array))) for name, array in arrays.items()),
+        state=tuple(
+            (name, shape_in_symbols(array, turned.get(name, array))) for name, array in arrays.items()
+        ),
         memory=round(sum(array.size for array in arrays.values() if array.ndim) / (_ROWS * _COLS), 3),
         degree=recipe.degree,
         equivariance=recipe.equivariance,
@@ -94,7 +96,7 @@ def _state(recipe: Recipe, shape: tuple[int, int]) -> _Arrays:
     }
 
 
-def _shape(array: FloatArray, turned: FloatArray) -> str:
+def shape_in_symbols(array: FloatArray, turned: FloatArray) -> str:
     """Return the shape of a state array of a block, given that of the transposed block's, in symbols."""
     sides = [_SYMBOLS.get(pair, str(pair[0])) for pair in zip(array.shape, turned.shape, strict=True)]
     return " x ".join(side for side in sides if side != "1") or "scalar"

@@ -76,10 +76,6 @@ def adamw(
     ValueError
         For values outside their ranges.
 
-    Notes
-    -----
-    arXiv 1711.05101, ``torch.optim.AdamW``.
-
     Examples
     --------
     >>> opt = st.AdamW([np.array([1.0])], lr=0.1, weight_decay=0.0)
@@ -129,10 +125,6 @@ def adam(
     ValueError
         For values outside their ranges.
 
-    Notes
-    -----
-    ``torch.optim.Adam``.
-
     Examples
     --------
     >>> opt = st.Adam([np.array([1.0])], lr=0.1)
@@ -180,8 +172,9 @@ def amsgrad(
 
     Notes
     -----
-    ``torch.optim.Adam(amsgrad=True)``; with ``decay="decoupled"`` that of ``AdamW``. The maximum is taken before the
-    bias correction, unlike in the paper, which has none, and in optax, which takes it afterwards.
+    With ``decay="decoupled"`` it is torch.optim.AdamW(amsgrad=True). The maximum is taken before the bias correction,
+    as torch does; the paper corrects nothing, optax corrects first. After a gradient of 1 and eight of 0.1 another 0.1
+    moves by 0.466 lr here and by 0.1535 lr in optax.
 
     Examples
     --------
@@ -237,7 +230,9 @@ def radam(
 
     Notes
     -----
-    ``torch.optim.RAdam``. The authors' code withholds the first steps altogether unless told otherwise.
+    :math:`\rho_t` follows from :math:`\beta_2` alone: at 0.999 the first five steps are plain momentum, at 2/3 and
+    below all are. The authors' class takes no step at all in that time, and does not decay, unless
+    ``degenerated_to_sgd=True``.
 
     Examples
     --------
@@ -297,8 +292,7 @@ def adabelief(
 
     Notes
     -----
-    adabelief_pytorch 0.2.1. As :math:`\epsilon` is added to the stored S, the corrected S never falls below
-    :math:`\epsilon/(1-\beta_2)`.
+    As :math:`\epsilon` is added to the stored S, the corrected S never falls below :math:`\epsilon/(1-\beta_2)`.
 
     Examples
     --------
@@ -353,10 +347,6 @@ def adagrad(
     ValueError
         For values outside their ranges.
 
-    Notes
-    -----
-    ``torch.optim.Adagrad``.
-
     Examples
     --------
     >>> opt = st.Adagrad([np.array([1.0])], lr=0.1)
@@ -374,7 +364,11 @@ def adagrad(
     )
 
 
-@recipe(family="diagonal", source="Tieleman and Hinton, Coursera lecture 6.5, 2012; torch.optim.RMSprop")
+@recipe(
+    family="diagonal",
+    source="Tieleman and Hinton, Coursera lecture 6.5, 2012; torch.optim.RMSprop",
+    deviations=("Where rounding makes the centred V negative it counts as zero; torch returns NaN.",),
+)
 def rmsprop(
     *,
     lr: Schedulable = 1e-2,
@@ -416,8 +410,7 @@ def rmsprop(
 
     Notes
     -----
-    ``torch.optim.RMSprop``. There is no bias correction: the first step is :math:`1/\sqrt{1-\alpha}` times a sign step.
-    Where rounding makes the centred V negative, it counts as zero.
+    There is no bias correction: the first step is :math:`1/\sqrt{1-\alpha}` times a sign step.
 
     Examples
     --------
@@ -469,10 +462,6 @@ def adadelta(
     ------
     ValueError
         For values outside their ranges.
-
-    Notes
-    -----
-    ``torch.optim.Adadelta``.
 
     Examples
     --------

@@ -11,6 +11,11 @@ from ..values import FRACTION, Schedulable
 from .adaptive import adamw
 from .momentum import sgd
 
+_MODES = (
+    'The source swaps y and x in one array by its modes "train" and "eval"; here the parameters always hold y, and '
+    "``Optimizer.evaluation_params`` returns x.",
+)
+
 
 def schedule_free(
     inner: Recipe, *, beta: float = 0.9, r: float = 0.0, weight_lr_power: float = 2.0
@@ -20,7 +25,9 @@ def schedule_free(
     .. math:: z \leftarrow z + D(y), \quad x \leftarrow (1-c_t)\,x + c_t z, \quad y \leftarrow \beta x + (1-\beta) z
 
     with the step D of `inner` at y and its gradient there. The parameters hold y, where the next gradient is wanted;
-    ``Optimizer.evaluation_params()`` returns x, the point to evaluate and save.
+    ``Optimizer.evaluation_params()`` returns x, the point to evaluate and save. Iterate t weighs
+    :math:`w_t = t^r(\max_{s\le t}\eta_s)^p` in the average: :math:`c_t = w_t / \sum_{s\le t} w_s`. At constant lr and
+    r = 0, x is the mean of the z so far.
 
     Parameters
     ----------
@@ -30,7 +37,7 @@ def schedule_free(
     beta : float
         In (0, 1]; 1 takes the gradients at the average itself.
     r, weight_lr_power : float
-        Iterate t weighs :math:`t^r(\max_{s\le t}\eta_s)^p` in the average.
+        :math:`p` is `weight_lr_power`.
 
     Returns
     -------
@@ -60,7 +67,9 @@ def schedule_free(
 
 
 @recipe(
-    family="averaging", source="Defazio et al., arXiv 2405.15682; github.com/facebookresearch/schedule_free"
+    family="averaging",
+    source="Defazio et al., arXiv 2405.15682; github.com/facebookresearch/schedule_free",
+    deviations=_MODES,
 )
 def schedule_free_sgd(
     *,
@@ -74,6 +83,8 @@ def schedule_free_sgd(
 
     .. math:: z \leftarrow z - \eta(\nabla f(y) + \lambda y), \quad x \leftarrow (1-c_t)\,x + c_t z, \quad
        y \leftarrow \beta x + (1-\beta) z
+
+    with the shares :math:`c_t` of `schedule_free`.
 
     Parameters
     ----------
@@ -95,10 +106,6 @@ def schedule_free_sgd(
     ValueError
         For values outside their ranges.
 
-    Notes
-    -----
-    arXiv 2405.15682, schedulefree.SGDScheduleFree. The parameters always hold y; ``evaluation_params()`` returns x.
-
     Examples
     --------
     >>> opt = st.ScheduleFreeSGD([np.array([1.0])], lr=0.5)
@@ -113,7 +120,9 @@ def schedule_free_sgd(
 
 
 @recipe(
-    family="averaging", source="Defazio et al., arXiv 2405.15682; github.com/facebookresearch/schedule_free"
+    family="averaging",
+    source="Defazio et al., arXiv 2405.15682; github.com/facebookresearch/schedule_free",
+    deviations=_MODES,
 )
 def schedule_free_adamw(
     *,
@@ -128,6 +137,8 @@ def schedule_free_adamw(
 
     .. math:: z \leftarrow z - \eta\lambda y - \eta\frac{\nabla f(y)}{\sqrt{V/(1-\beta_2^t)}+\epsilon}, \quad
        x \leftarrow (1-c_t)\,x + c_t z, \quad y \leftarrow \beta_1 x + (1-\beta_1) z
+
+    with the shares :math:`c_t` of `schedule_free`.
 
     Parameters
     ----------
@@ -153,8 +164,7 @@ def schedule_free_adamw(
 
     Notes
     -----
-    arXiv 2405.15682, schedulefree.AdamWScheduleFree from version 1.3 on; earlier ones put the bias correction into lr,
-    and so into the average. The parameters always hold y; ``evaluation_params()`` returns x.
+    The rule of the source from version 1.3 on; earlier ones put the bias correction into lr, and so into the average.
 
     Examples
     --------

@@ -51,10 +51,6 @@ def sgd(
     ValueError
         For values outside their ranges, or Nesterov without momentum or with dampening.
 
-    Notes
-    -----
-    ``torch.optim.SGD``.
-
     Examples
     --------
     >>> opt = st.SGD([np.array([1.0])], lr=0.1)
@@ -76,7 +72,13 @@ def sgd(
     )
 
 
-@recipe(family="Euclidean", source="Cutkosky and Mehta, arXiv 2002.03305")
+@recipe(
+    family="Euclidean",
+    source="Cutkosky and Mehta, arXiv 2002.03305",
+    deviations=(
+        "The published code scales each layer by ``||W|| / ||M||``, which is another rule; this is the paper's.",
+    ),
+)
 def normalized_sgd(
     *,
     lr: Schedulable,
@@ -112,7 +114,7 @@ def normalized_sgd(
 
     Notes
     -----
-    arXiv 2002.03305. In the joint scope it is the ball oracle of the mixed norm with p = 2 and r = 2.
+    In the joint scope it is the ball oracle of the mixed norm with p = 2 and r = 2.
 
     Examples
     --------

@@ -89,7 +89,7 @@ def schattor(
     Notes
     -----
     p = 2 is normalised SGD (ball) and SGD (regularization); p = inf is Muon with the exact polar factor (ball) and
-    PolarGrad (regularization). arXiv 2606.15702, Algorithms 1-4.
+    PolarGrad (regularization). The paper's :math:`\theta` is one minus `momentum`.
 
     Examples
     --------

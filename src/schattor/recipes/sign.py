@@ -30,7 +30,7 @@ def sign_sgd(*, lr: Schedulable, weight_decay: Schedulable = 0.0, decay: str = "
 
     Notes
     -----
-    arXiv 1802.04434. The ball oracle of the largest-entry norm, without momentum.
+    The ball oracle of the largest-entry norm, without momentum.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def signum(
 
     Notes
     -----
-    arXiv 1802.04434.
+    A bias correction would not change a sign. With ``momentum=0`` it is `sign_sgd`.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def lion(
 
     Notes
     -----
-    arXiv 2302.06675, the authors' lion_pytorch.py.
+    :math:`\beta_1 = \beta_2` is `signum`, :math:`\beta_1 = 0` is `sign_sgd`.
 
     Examples
     --------
