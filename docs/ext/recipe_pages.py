@@ -73,21 +73,23 @@ def requirements(row: RecipeRow) -> str:
 def part(value: Any) -> str:
     """Return a part as the call that makes it, without the arguments that are at their defaults."""
     if not dataclasses.is_dataclass(value):
-        return repr(value)
+        return str(getattr(value, "__name__", repr(value)))  # a schedule
     changed = (f for f in dataclasses.fields(value) if getattr(value, f.name) != f.default)
     arguments = (f"{f.name}={part(getattr(value, f.name))}" for f in changed)
     return f"{type(value).__name__}({', '.join(arguments)})"
 
 
 def parts(recipe: st.Recipe) -> list[tuple[str, str]]:
-    """Return each slot that the recipe fills, with its parts."""
+    """Return each slot that the recipe fills, with its parts, in the order of a step."""
+    order = {id(part): place for place, part in enumerate(recipe.parts)}
     found = []
     for field in dataclasses.fields(recipe):
         value = getattr(recipe, field.name)
         filled = [x for x in (value if isinstance(value, tuple) else (value,)) if dataclasses.is_dataclass(x)]
         if filled:
-            found.append((field.name, ", ".join(f"`{part(x)}`" for x in filled)))
-    return found
+            place = order.get(id(filled[0]), len(order))
+            found.append((place, field.name, ", ".join(f"`{part(x)}`" for x in filled)))
+    return [(name, text) for _, name, text in sorted(found)]
 
 
 def facts(row: RecipeRow) -> list[tuple[str, str]]:
@@ -202,8 +204,10 @@ def extras(requires: tuple[str, ...], before: np.ndarray) -> dict[str, Any] | No
 
 def walk(function: RecipeFunction[Any], requires: tuple[str, ...], lr: float) -> list[np.ndarray]:
     """Return the weights at the start and after each step; none where the test problem lacks what they need."""
-    W = START.copy()
-    opt = st.Optimizer(W, function.example(lr=lr))
+    W, recipe = START.copy(), function.example(lr=lr)
+    if recipe.pairing:
+        return []
+    opt = st.Optimizer(W, recipe)
     path = [W.copy()]
     for _ in range(STEPS):
         given = extras(requires, path[-2] if len(path) > 1 else W)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
 import schattor as st
-from schattor.mixed_norm import Coupling
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 ENTRY = re.compile(r"^\.\. (?:auto\w+|py:\w+|module):: +(?P<name>[\w.]+)", re.MULTILINE)
@@ -40,6 +42,17 @@ def test_public_name_is_described(name: str) -> None:
     assert name in DESCRIBED
 
 
+def named(value: Any) -> Iterator[Any]:
+    """Yield the dataclasses and functions inside a value, at any depth."""
+    for x in value if isinstance(value, tuple) else (value,):
+        if dataclasses.is_dataclass(x):
+            yield type(x)
+            for field in dataclasses.fields(x):
+                yield from named(getattr(x, field.name))
+        elif callable(x):
+            yield x
+
+
 @pytest.mark.parametrize("row", st.recipes.table(), ids=lambda row: row.name)
 def test_page_of_a_recipe(row: st.recipes.RecipeRow) -> None:
     """The page of a recipe is linked, tells its facts, and names the parts by the calls that make them."""
@@ -48,15 +61,8 @@ def test_page_of_a_recipe(row: st.recipes.RecipeRow) -> None:
     assert f"](_recipes/{row.name}.md)" in RECIPE_PAGES.pages()["table"]
     assert all(text in page for text in (row.family, *row.deviations, *(name for name, _ in row.state)))
     assert all(f"schattor.recipes.{row.name}.{preset}\n" in page for preset in row.presets)
-    names = {
-        **vars(st),
-        **vars(st.parts),
-        **vars(st.estimators),
-        **vars(st.linalg),
-        "Coupling": Coupling,
-        "inf": math.inf,
-    }
     recipe = function.example()
+    names = {x.__name__: x for x in named(recipe)} | {"inf": math.inf}
     for slot, parts in RECIPE_PAGES.parts(recipe):
         made = eval(f"[{parts.replace('`', '')}]", names)
         filled = getattr(recipe, slot)

@@ -80,15 +80,23 @@ def describe(function: RecipeFunction[Any]) -> RecipeRow:
         memory=round(sum(array.size for array in arrays.values() if array.ndim) / (_ROWS * _COLS), 3),
         degree=recipe.degree,
         equivariance=recipe.equivariance,
-        requires=tuple(sorted(getattr(recipe, "requires", frozenset()))),
+        requires=tuple(sorted(recipe.requires)),
         matrices_only=recipe.matrices_only,
     )
 
 
+def example_shapes(recipe: Recipe, shape: tuple[int, int]) -> dict[str, tuple[int, int]]:
+    """Return the blocks of the smallest problem that the recipe serves, the first of this shape."""
+    if recipe.pairing is None:
+        return {"W": shape}
+    return {recipe.pairing.left: shape, recipe.pairing.right: shape[::-1]}
+
+
 def _state(recipe: Recipe, shape: tuple[int, int]) -> _Arrays:
     """Return the state arrays of a block of this shape."""
-    prefix = "state/0/"
-    saved = Optimizer([np.zeros(shape)], recipe).state_dict()
+    shapes = example_shapes(recipe, shape)
+    prefix = f"state/{next(iter(shapes))}/"
+    saved = Optimizer({name: np.eye(*sides) for name, sides in shapes.items()}, recipe).state_dict()
     return {
         key.removeprefix(prefix): value
         for key, value in saved.items()
