@@ -29,6 +29,7 @@ GROUPS = {
     "right": "rotations of the columns",
     "rotations": "all rotations",
     "entries": "signed permutations",
+    "lines": "signed permutations of rows and of columns",
     "mixed": "that of each block's norm",
 }
 DEGREES = {0: "ignored (degree 0)", 1: "followed (degree 1)", None: "of no degree"}

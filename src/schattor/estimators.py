@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -9,11 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from ._arrays import FLOATS, FloatArray, prepare
+from ._arrays import FLOATS, FloatArray, matrix_shape, prepare
 from .part import Lowering, Part
-from .values import FRACTION, MOMENTUM, Schedulable, show
+from .values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable, show
 
-__all__ = ["EMA", "DoubleEMA", "Estimator", "HeavyBall", "NoMomentum", "RunningEstimator", "minibatch_mean"]
+__all__ = [
+    "EMA",
+    "Dion",
+    "DoubleEMA",
+    "Estimator",
+    "HeavyBall",
+    "NoMomentum",
+    "RunningEstimator",
+    "minibatch_mean",
+]
 
 
 class Estimator(Part, ABC):
@@ -22,6 +32,15 @@ class Estimator(Part, ABC):
     @abstractmethod
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
+
+    def degree(self, incoming: float | None) -> float | None:
+        """Return the degree of the estimate in the scale of all gradients, given that of the gradient."""
+        return incoming
+
+    @property
+    def equivariance(self) -> str:
+        """The group that commutes with it; see `schattor.Geometry`."""
+        return "rotations"
 
     def start(self, like: npt.ArrayLike) -> RunningEstimator:
         """Return the estimator at work, for arrays of the shape and dtype of `like`.
@@ -50,7 +69,7 @@ class RunningEstimator:
         self._schedules = lowering.schedules
         part = estimator.lower(lowering)
         runner = _core.RunningEstimatorFloat32 if self._dtype == np.float32 else _core.RunningEstimatorFloat64
-        self._runner = runner(part, array.size)
+        self._runner = runner(part, *matrix_shape(array.shape))
 
     @property
     def count(self) -> int:
@@ -60,7 +79,11 @@ class RunningEstimator:
     @property
     def state(self) -> dict[str, FloatArray]:
         """Copies of the state arrays by name."""
-        return {name: array.reshape(self._shape).copy() for name, array in self._runner.state().items()}
+        size = math.prod(self._shape)
+        return {
+            name: (array.reshape(self._shape) if array.size == size else array).copy()
+            for name, array in self._runner.state().items()
+        }
 
     def update(self, G: npt.ArrayLike) -> FloatArray:
         """Advance by one gradient and return the estimate in a fresh array.
@@ -187,6 +210,79 @@ class DoubleEMA(Estimator):
 
     def __str__(self) -> str:
         return f"DoubleEMA({show(self.near)}, {show(self.far)})"
+
+
+@dataclass(frozen=True)
+class Dion(Estimator):
+    r"""Low rank with error feedback: one warm-started power step on the momentum of Dion.
+
+    .. math:: X = M_{t-1} + G_t, \quad P = \mathrm{orth}(X Q_{t-1}), \quad R = X^\top P, \quad
+       M_t = X - (1-\mu) P R^\top, \quad Q_t = R\,\mathrm{diag}(\|R_j\| + \epsilon)^{-1},
+
+    and the estimate is :math:`P Q_t^\top`: an approximate polar factor of rank r. A wide block is transposed first, so
+    that Q has min(m, n) rows. What P does not see stays in M for later steps: :math:`M_T + (1-\mu)\sum_t P_t R_t^\top`
+    is the sum of all gradients. At full rank :math:`P R^\top = X`.
+
+    Parameters
+    ----------
+    momentum : float or callable
+        :math:`\mu` in [0, 1).
+    rank_fraction : float
+        r is this share of min(m, n), rounded up, at least 1.
+    eps : float or callable
+    seed : int
+        Of the Gaussian matrix that Q starts as; each block draws its own.
+
+    Raises
+    ------
+    ValueError
+        For values outside their ranges.
+
+    Notes
+    -----
+    arXiv 2504.05295, Algorithm 1.
+
+    Examples
+    --------
+    >>> run = st.estimators.Dion(0.95).start(like=np.zeros((2, 2)))
+    >>> for _ in range(40):
+    ...     estimate = run.update(np.diag([3.0, 1.0]))
+    >>> estimate.round(6) + 0.0
+    array([[1., 0.],
+           [0., 1.]])
+    """
+
+    momentum: Schedulable = 0.95
+    rank_fraction: float = 1.0
+    eps: Schedulable = 1e-8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        MOMENTUM.check_schedulable("momentum", self.momentum)
+        FRACTION.check("rank_fraction", self.rank_fraction)
+        NON_NEGATIVE.check_schedulable("eps", self.eps)
+
+    def lower(self, into: Lowering) -> _core.Estimator:
+        """Return the core's part."""
+        momentum = into.value("momentum", MOMENTUM, self.momentum)
+        return _core.Dion(momentum, self.rank_fraction, into.value("eps", NON_NEGATIVE, self.eps), self.seed)
+
+    def degree(self, incoming: float | None) -> float | None:
+        """Return 0: the columns of P and Q have length one."""
+        return 0
+
+    @property
+    def equivariance(self) -> str:
+        """Return "mixed": rotations would have to turn the first Q as well."""
+        return "mixed"
+
+    @property
+    def draws(self) -> bool:
+        """Return True: the first Q."""
+        return True
+
+    def __str__(self) -> str:
+        return f"Dion({show(self.momentum)}, {self.rank_fraction:g})"
 
 
 @dataclass(frozen=True)

@@ -128,3 +128,31 @@ class ScheduleFreeSGD(RecipeOptimizer, recipe=recipes.schedule_free_sgd):
 
 class ScheduleFreeAdamW(RecipeOptimizer, recipe=recipes.schedule_free_adamw):
     """Schedule-free AdamW over named blocks."""
+
+
+class HTMuon(RecipeOptimizer, recipe=recipes.htmuon):
+    """HTMuon over named matrices."""
+
+
+class Freon(RecipeOptimizer, recipe=recipes.freon):
+    """Freon over named matrices."""
+
+
+class LionMuon(RecipeOptimizer, recipe=recipes.lion_muon):
+    """LionMuon over named matrices."""
+
+
+class Dion(RecipeOptimizer, recipe=recipes.dion):
+    """Dion over named matrices."""
+
+
+class LowRankMuon(RecipeOptimizer, recipe=recipes.low_rank_muon):
+    """Low-rank Muon over named matrices."""
+
+
+class ClippedScion(RecipeOptimizer, recipe=recipes.clipped_scion):
+    """Clipped Scion with one norm for all blocks."""
+
+
+class Gluon(RecipeOptimizer, recipe=recipes.gluon):
+    """Gluon with one norm and one pair of constants for all blocks."""

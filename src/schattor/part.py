@@ -11,13 +11,21 @@ if TYPE_CHECKING:
     from . import _core
     from .backends import Backend
 
-GROUPS = ("rotations", "orthogonal", "left", "right", "entries")
+GROUPS = ("rotations", "orthogonal", "left", "right", "entries", "lines")
 
 
 def common_group(*groups: str) -> str:
-    """Return the largest named group inside all of these; see `schattor.Geometry.equivariance`."""
-    both_sides = {"left", "right"} <= set(groups)
-    return "entries" if both_sides else max(groups, key=GROUPS.index)
+    """Return the largest named group inside all of these; see `schattor.Geometry.equivariance`.
+
+    It is "mixed" where one of them is: no named group.
+    """
+    distinct = set(groups)
+    if "mixed" in distinct:
+        return "mixed"
+    of_lines = distinct & {"orthogonal", "left", "right"}
+    if {"left", "right"} <= distinct or ("entries" in distinct and of_lines):
+        return "lines"
+    return max(groups, key=GROUPS.index)
 
 
 class Part:
@@ -27,6 +35,11 @@ class Part:
     def requires(self) -> frozenset[str]:
         """Names of what `Optimizer.step` must be given beside the gradients."""
         return frozenset()
+
+    @property
+    def draws(self) -> bool:
+        """Whether it draws random numbers, which the names of the blocks tell apart."""
+        return False
 
     @property
     def keeps_state(self) -> bool:

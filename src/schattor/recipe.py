@@ -114,11 +114,17 @@ class Recipe:
         return frozenset().union(*(part.requires for part in self.parts))
 
     @property
+    def draws(self) -> bool:
+        """Whether the steps depend on random numbers, which the names of the blocks tell apart."""
+        return any(part.draws for part in self.parts)
+
+    @property
     def degree(self) -> float | None:
         """Degree of the step in the scale of all gradients, weight decay and eps aside; None where it has none."""
         degree: float | None = 1
         for transform in self.transforms:
             degree = transform.degree(degree)
+        degree = self.estimator.degree(degree)
         if self.preconditioner is not None and degree is not None:
             degree = self.preconditioner.degree
         degree = self.scaling.degree(degree)
@@ -137,6 +143,7 @@ class Recipe:
             return "mixed"
         if self.preconditioner is not None:
             groups.add(self.preconditioner.equivariance)
+        groups.add(self.estimator.equivariance)
         inside = common_group(*groups)
         whole = inside if self.frame is None else self.frame.equivariance(inside)
         around = [transform.equivariance for transform in self.transforms]

@@ -165,7 +165,7 @@ def group_element(group: str, shape: Shape, rng: np.random.Generator) -> Map:
         size = math.prod(shape)
         Q = (_rotation if group == "rotations" else _signed_permutation)(size, rng)
         return lambda X: np.asarray((Q @ X.ravel()).reshape(shape))
-    if group not in ("orthogonal", "left", "right"):
+    if group not in ("orthogonal", "left", "right", "lines"):
         raise ValueError(f"no group is called {group!r}")
     m, n = (*shape, 1, 1)[:2]
     left = (_rotation if group in ("orthogonal", "left") else _signed_permutation)(m, rng)
@@ -256,7 +256,8 @@ def _check_order(recipe: Recipe, W: Blocks, gradients: list[Blocks]) -> None:
 def _check_symmetry(recipe: Recipe, W: Blocks, gradients: list[Blocks], rng: np.random.Generator) -> None:
     G = gradients[0]
     base = Optimizer(_copied(W), recipe).update(G, **extras_for(recipe, G))
-    if recipe.degree is not None and recipe.preconditioner is None:
+    without_eps = recipe.preconditioner is None and not any(getattr(part, "eps", 0) for part in recipe.parts)
+    if recipe.degree is not None and without_eps:
         larger = {n: 2.0**20 * g for n, g in G.items()}
         scaled = Optimizer(_copied(W), recipe).update(larger, **extras_for(recipe, larger))
         for name, D in base.items():

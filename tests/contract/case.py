@@ -51,7 +51,7 @@ class Case:
     recipe: str
     arguments: dict[str, Any] = field(default_factory=dict)
     preset: str | None = None
-    degree: int | None = 0  # displacement(c G) = c^degree displacement(G); None: at no hyperparameters
+    degree: float | None = 0  # displacement(c G) = c^degree displacement(G); None: at no hyperparameters
     without_unit: dict[str, Any] = field(default_factory=dict)  # changes under which that holds
     coupled: bool = False  # a block's step depends on the gradients of the others
     signed: bool = False  # the direction is a sign: discontinuous where an estimate is zero

@@ -13,8 +13,8 @@ template <class T>
 void bindRunning(py::module_& m, const char* name) {
     using Running = RunningEstimator<T>;
     py::class_<Running>(m, name)
-        .def(py::init([](std::shared_ptr<Estimator> estimator, Index size) {
-            return Running(std::move(estimator), Shape{size, 1});
+        .def(py::init([](std::shared_ptr<Estimator> estimator, Index rows, Index cols) {
+            return Running(std::move(estimator), Shape{rows, cols});
         }))
         .def_readwrite("count", &Running::count)
         .def(
@@ -28,8 +28,8 @@ void bindRunning(py::module_& m, const char* name) {
             auto& state = self.cast<Running&>().state();
             py::dict result;
             for (std::size_t i = 0; i < state.slots.size(); ++i)
-                result[py::str(state.slots[i].name)] =
-                    py::array_t<T>(state.slots[i].shape.size(), state.pointers[i], self);
+                result[py::str(state.slots[i].name)] = py::array_t<T>(
+                    {state.slots[i].shape.rows, state.slots[i].shape.cols}, state.pointers[i], self);
             return result;
         });
 }

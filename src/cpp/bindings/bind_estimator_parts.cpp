@@ -2,6 +2,7 @@
 
 #include "bindings/bind.h"
 #include "bindings/named.h"
+#include "estimator/dion.h"
 #include "estimator/double_ema.h"
 #include "estimator/ema.h"
 #include "estimator/heavy_ball.h"
@@ -21,6 +22,8 @@ void bindEstimatorParts(py::module_& m) {
                 {{"first", EmaInit::first}, {"zero", EmaInit::zero}, {"debiased", EmaInit::debiased}});
             return std::make_shared<Ema>(momentum, start, nesterov);
         }));
+    py::class_<Dion, Estimator, std::shared_ptr<Dion>>(m, "Dion").def(
+        py::init<Value, double, Value, std::uint64_t>());
     py::class_<DoubleEma, Estimator, std::shared_ptr<DoubleEma>>(m, "DoubleEma")
         .def(py::init<Value, Value>());
     py::class_<HeavyBall, Estimator, std::shared_ptr<HeavyBall>>(m, "HeavyBall")

@@ -1,12 +1,16 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bind.h"
-#include "frame/frame.h"
+#include "frame/random_range.h"
 
 namespace py = pybind11;
 
 namespace schattor {
 
-void bindFrame(py::module_& m) { py::class_<Frame, std::shared_ptr<Frame>>(m, "Frame"); }
+void bindFrame(py::module_& m) {
+    py::class_<Frame, std::shared_ptr<Frame>>(m, "Frame");
+    py::class_<RandomRange, Frame, std::shared_ptr<RandomRange>>(m, "RandomRange")
+        .def(py::init<Index, std::uint64_t>());
+}
 
 }  // namespace schattor

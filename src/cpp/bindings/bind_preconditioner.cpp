@@ -1,8 +1,10 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bind.h"
+#include "bindings/named.h"
 #include "precond/diagonal.h"
 #include "precond/ratio_of_moments.h"
+#include "precond/spectral_map.h"
 
 namespace py = pybind11;
 
@@ -20,6 +22,14 @@ void bindPreconditioner(py::module_& m) {
         .def(py::init<Value>());
     py::class_<Deviations, Moment, std::shared_ptr<Deviations>>(m, "Deviations")
         .def(py::init<Value, Value>());
+    py::class_<SpectralMap, Preconditioner, std::shared_ptr<SpectralMap>>(m, "SpectralMap")
+        .def(py::init([](const std::string& kind, double power) {
+            using Kind = SpectralMap::Kind;
+            return std::make_shared<SpectralMap>(
+                named<Kind>("kind", kind,
+                            {{"power", Kind::power}, {"largest", Kind::largest}, {"rank", Kind::rank}}),
+                power);
+        }));
     py::class_<Division, std::shared_ptr<Division>>(m, "Division");
     py::class_<Plain, Division, std::shared_ptr<Plain>>(m, "Plain").def(py::init<Value>());
     py::class_<Debiased, Division, std::shared_ptr<Debiased>>(m, "Debiased")

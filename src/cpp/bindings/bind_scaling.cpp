@@ -2,6 +2,7 @@
 
 #include "bindings/bind.h"
 #include "bindings/named.h"
+#include "scaling/dual_norm_scaling.h"
 #include "scaling/scaling.h"
 #include "scaling/switched_scaling.h"
 
@@ -18,6 +19,11 @@ void bindScaling(py::module_& m) {
             return std::make_shared<NormScaling>(r, shapeFactor);
         }));
 
+    py::class_<ClippedNorm, Scaling, std::shared_ptr<ClippedNorm>>(m, "ClippedNorm")
+        .def(py::init<double, Value>());
+    py::class_<SmoothnessStep, Scaling, std::shared_ptr<SmoothnessStep>>(m, "SmoothnessStep")
+        .def(py::init<double, Value, Value>());
+    py::class_<NormPower, Scaling, std::shared_ptr<NormPower>>(m, "NormPower").def(py::init<double, Value>());
     py::class_<SwitchedScaling, Scaling, std::shared_ptr<SwitchedScaling>>(m, "SwitchedScaling")
         .def(py::init<Value, std::vector<std::shared_ptr<const Scaling>>>());
 }

@@ -106,7 +106,7 @@ public:
         const double b = pipeline.estimator->retention(slots);
         result.estimate = std::max(largest * gain, b * held_ + (1.0 - b) * largest * gain);
         // A preconditioner brings the estimate to its own scale.
-        if (pipeline.scaling->rule() == Rule::regularization && !pipeline.preconditioner && !pipeline.frame)
+        if (pipeline.scaling->growsWithNorm() && !pipeline.preconditioner && !pipeline.frame)
             result.norm = result.estimate / largestFinite(dtype) * pipeline.geometry->dualNormBound(shape);
         return result;
     }

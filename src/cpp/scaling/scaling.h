@@ -12,6 +12,8 @@ public:
     /// The factor on the oracle's array d, learning rate aside.
     virtual double factor(std::span<const double> slots, const OracleResult&, const Coupling&) const = 0;
     virtual Rule rule() const = 0;
+    /// Whether the step grows with the dual norm, which must then fit into the dtype.
+    virtual bool growsWithNorm() const { return rule() == Rule::regularization; }
 };
 
 /// The ball rule (length one) or the regularization rule (length ||G||_dual), times a constant:

@@ -19,6 +19,11 @@ public:
         return scalings_[static_cast<std::size_t>(choice_.at(slots))]->factor(slots, oracle, coupling);
     }
     Rule rule() const override { return scalings_.front()->rule(); }
+    bool growsWithNorm() const override {
+        for (const auto& scaling : scalings_)
+            if (scaling->growsWithNorm()) return true;
+        return false;
+    }
 
 private:
     Value choice_;

@@ -1,7 +1,7 @@
 """The parts that recipes put into the slots of the pipeline, beside estimators and geometries."""
 
 from .adjustments import Adjustment
-from .frames import Frame
+from .frames import Frame, RandomRange
 from .preconditioners import (
     CentredSquares,
     Debiased,
@@ -19,7 +19,17 @@ from .preconditioners import (
     SumOfSquares,
 )
 from .relations import Pairing, Turns
-from .scalings import NormScaling, Scaling, SwitchedScaling, shape_factor
+from .scalings import (
+    ClippedNorm,
+    NormPower,
+    NormScaling,
+    Scaling,
+    SmallerSide,
+    SmoothnessStep,
+    SwitchedScaling,
+    shape_factor,
+)
+from .spectral_map import SpectralMap
 from .transforms import L2Decay, Transform
 from .updates import Additive, ScheduleFree, Update
 
@@ -27,6 +37,7 @@ __all__ = [
     "Additive",
     "Adjustment",
     "CentredSquares",
+    "ClippedNorm",
     "Debiased",
     "Deviations",
     "Diagonal",
@@ -35,15 +46,20 @@ __all__ = [
     "L2Decay",
     "Largest",
     "Moment",
+    "NormPower",
     "NormScaling",
     "Pairing",
     "Plain",
     "Preconditioner",
+    "RandomRange",
     "RatioOfMoments",
     "Rectified",
     "Scaling",
     "ScheduleFree",
     "SecondMoment",
+    "SmallerSide",
+    "SmoothnessStep",
+    "SpectralMap",
     "Squares",
     "SumOfSquares",
     "SwitchedScaling",

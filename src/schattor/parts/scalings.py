@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from .. import _core
 from ..part import Lowering, Part
-from ..values import POSITIVE, position, show
+from ..values import NON_NEGATIVE, POSITIVE, Schedulable, position, show
 
 SHAPE_FACTORS: dict[str, Callable[[int, int], float]] = {
     "none": lambda m, n: 1.0,
@@ -26,15 +27,19 @@ SHAPE_FACTORS: dict[str, Callable[[int, int], float]] = {
 RULES = ("ball", "regularization")
 
 
-def shape_factor(scale: str | float, rows: int, cols: int) -> float:
+Scale: TypeAlias = str | float | Callable[[int, int], float]
+"""A factor by its name in `SHAPE_FACTORS`, as a number, or as a function of rows and columns."""
+
+
+def shape_factor(scale: Scale, rows: int, cols: int) -> float:
     """Return the factor that a scale, named or given as a number, means for a block of this shape.
 
     Parameters
     ----------
-    scale : str or float
+    scale : str, float or callable
         ``"none"`` 1, ``"original"`` sqrt(max(1, m/n)), ``"match_rms_adamw"`` 0.2 sqrt(max(m, n)), ``"spectral"``
         sqrt(m/n), ``"max_dim"`` sqrt(max(m, n)), ``"rows"`` sqrt(m), ``"inverse_cols"`` 1/n,
-        ``"inverse_root_cols"`` 1/sqrt(n), or a positive number.
+        ``"inverse_root_cols"`` 1/sqrt(n); a positive number; or a callable of m and n that returns one.
     rows, cols : int
         m and n.
 
@@ -47,6 +52,8 @@ def shape_factor(scale: str | float, rows: int, cols: int) -> float:
     ValueError
         For an unknown name or a number that is not positive.
     """
+    if callable(scale):
+        return POSITIVE.check(f"scale of a {rows} x {cols} block", scale(rows, cols)) if rows * cols else 1.0
     if not isinstance(scale, str):
         return POSITIVE.check("scale", scale)
     if scale not in SHAPE_FACTORS:
@@ -56,8 +63,30 @@ def shape_factor(scale: str | float, rows: int, cols: int) -> float:
     return SHAPE_FACTORS[scale](rows, cols) if rows * cols else 1.0
 
 
+def show_scale(scale: Scale) -> str:
+    """Return a short text for a shape factor."""
+    return scale if isinstance(scale, str) else str(scale) if callable(scale) else show(scale)
+
+
+@dataclass(frozen=True)
+class SmallerSide:
+    """The shape factor min(m, n) to a power."""
+
+    power: float
+
+    def __call__(self, rows: int, cols: int) -> float:
+        """Return the factor."""
+        return float(min(rows, cols) ** self.power)
+
+    def __str__(self) -> str:
+        return f"min(m, n)^{self.power:g}"
+
+
 class Scaling(Part, ABC):
     """Sets the length of the step along the oracle's direction."""
+
+    rule: str = "ball"
+    """Which of the oracle's two lengths it builds on."""
 
     @abstractmethod
     def degree(self, incoming: float | None) -> float | None:
@@ -80,7 +109,7 @@ class NormScaling(Scaling):
     """
 
     rule: str = "ball"
-    scale: str | float = "none"
+    scale: Scale = "none"
     radius: float = 1.0
 
     def __post_init__(self) -> None:
@@ -102,7 +131,102 @@ class NormScaling(Scaling):
         return self.radius * shape_factor(self.scale, *shape)
 
     def __str__(self) -> str:
-        return f"{self.rule}, {self.scale if isinstance(self.scale, str) else show(self.scale)}"
+        return f"{self.rule}, {show_scale(self.scale)}"
+
+
+@dataclass(frozen=True)
+class _DualNormScaling(Scaling, ABC):
+    """Steps along the ball direction whose length is a function of the dual norm.
+
+    `scale` and `radius` make the ball larger: the direction is s D and the dual norm s times the geometry's.
+    """
+
+    scale: Scale = field(default="none", kw_only=True)
+    radius: float = field(default=1.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        shape_factor(self.scale, 1, 1)
+        POSITIVE.check("radius", self.radius)
+
+    def factor(self, shape: tuple[int, int], step: int = 0) -> float:
+        """Return the radius times the shape factor."""
+        return self.radius * shape_factor(self.scale, *shape)
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}, {show_scale(self.scale)}"
+
+
+@dataclass(frozen=True)
+class ClippedNorm(_DualNormScaling):
+    r"""Length :math:`\min(\rho, \|G\|_*)`: the regularization rule, clipped (arXiv 2506.01913)."""
+
+    rho: Schedulable = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        POSITIVE.check_schedulable("rho", self.rho)
+
+    def degree(self, incoming: float | None) -> float | None:
+        """Return None: the threshold has the units of the gradient."""
+        return None
+
+    def lower(self, into: Lowering) -> _core.Scaling:
+        """Return the core's part for a block of this shape."""
+        return _core.ClippedNorm(self.factor(into.fans), into.value("rho", POSITIVE, self.rho))
+
+
+@dataclass(frozen=True)
+class SmoothnessStep(_DualNormScaling):
+    r"""Length :math:`\|G\|_* / (L_0 + L_1\|G\|_*)`, the step under :math:`(L_0, L_1)`-smoothness (arXiv 2505.13416)."""
+
+    L0: Schedulable = 0.0
+    L1: Schedulable = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        NON_NEGATIVE.check_schedulable("L0", self.L0)
+        NON_NEGATIVE.check_schedulable("L1", self.L1)
+        if self.L0 == 0 and self.L1 == 0:
+            raise ValueError("L0 and L1 must not both be zero")
+
+    def degree(self, incoming: float | None) -> float | None:
+        """Return 0 or that of the estimate where one of the constants is zero, else None."""
+        return 0 if self.L0 == 0 else incoming if self.L1 == 0 else None
+
+    def lower(self, into: Lowering) -> _core.Scaling:
+        """Return the core's part for a block of this shape."""
+        L0, L1 = into.value("L0", NON_NEGATIVE, self.L0), into.value("L1", NON_NEGATIVE, self.L1)
+        return _core.SmoothnessStep(self.factor(into.fans), L0, L1)
+
+
+@dataclass(frozen=True)
+class NormPower(Scaling):
+    r"""The ball direction times a power of the dual norm: 0 is the ball rule, 1 the regularization rule.
+
+    On a Schatten norm with q - 1 = power the step is :math:`U\Sigma^{q-1}V^\top`, times the shape factor.
+    """
+
+    power: float
+    scale: Scale = "none"
+
+    def __post_init__(self) -> None:
+        NON_NEGATIVE.check("power", self.power)
+        shape_factor(self.scale, 1, 1)
+
+    def degree(self, incoming: float | None) -> float | None:
+        """Return the power times that of the estimate."""
+        return None if incoming is None else self.power * incoming
+
+    def factor(self, shape: tuple[int, int], step: int = 0) -> float:
+        """Return the shape factor."""
+        return shape_factor(self.scale, *shape)
+
+    def lower(self, into: Lowering) -> _core.Scaling:
+        """Return the core's part for a block of this shape."""
+        return _core.NormPower(self.factor(into.fans), _core.Value(self.power))
+
+    def __str__(self) -> str:
+        return f"norm to the power {self.power:g}, {show_scale(self.scale)}"
 
 
 @dataclass(frozen=True)
@@ -110,14 +234,14 @@ class SwitchedScaling(Scaling):
     """One scaling out of several of the same rule, chosen anew in each step; see `schattor.Switched`."""
 
     choice: Callable[[int], int]
-    scalings: tuple[NormScaling, ...]
+    scalings: tuple[Scaling, ...]
 
     def __post_init__(self) -> None:
         if len({scaling.rule for scaling in self.scalings}) != 1:
             raise ValueError(f"scalings must follow one rule, got {', '.join(map(str, self.scalings))}")
 
     @property
-    def rule(self) -> str:
+    def rule(self) -> str:  # type: ignore[override]
         """The rule of all of them."""
         return self.scalings[0].rule
 

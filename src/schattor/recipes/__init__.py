@@ -16,6 +16,7 @@ from .momentum import normalized_sgd, sgd
 from .schatten import schattor
 from .sign import lion, sign_sgd, signum
 from .spectral import muon, polar_grad, scion
+from .spectrum import clipped_scion, dion, freon, gluon, htmuon, lion_muon, low_rank_muon
 
 __all__ = [
     "adabelief",
@@ -24,7 +25,14 @@ __all__ = [
     "adam",
     "adamw",
     "amsgrad",
+    "clipped_scion",
+    "dion",
+    "freon",
+    "gluon",
+    "htmuon",
     "lion",
+    "lion_muon",
+    "low_rank_muon",
     "muon",
     "normalized_sgd",
     "polar_grad",
