@@ -216,6 +216,10 @@ class Schatten(Geometry):
             return _core.Schatten(p, "newton_schulz", chosen.coefficients, steps, rcond, tolerance)
         return _core.Schatten(p, chosen, "", 0, rcond, accuracy)
 
+    def _standalone(self) -> _core.Geometry:
+        # A part keeps the rational functions that it has found for its exponent; finding them takes milliseconds.
+        return schatten_part(self.p, self.backend, self.rcond, self.rtol)  # type: ignore[arg-type]
+
     def _check_iteration(self, backend: Backend) -> None:
         if (isinstance(backend, NewtonSchulz) or backend == "qdwh") and self.p != math.inf:
             name = "qdwh" if backend == "qdwh" else "newton_schulz"
@@ -408,7 +412,7 @@ class Switched(Geometry):
 
 @functools.lru_cache(maxsize=128, typed=True)
 def _cached_part(p: float, backend: Backend, rcond: float | None, rtol: float | None) -> _core.Geometry:
-    return Schatten(p, backend, rcond, rtol)._standalone()
+    return Geometry._standalone(Schatten(p, backend, rcond, rtol))
 
 
 def schatten_part(
@@ -418,4 +422,4 @@ def schatten_part(
     try:
         return _cached_part(p, backend, rcond, rtol)
     except TypeError:  # cannot be looked up: let the checks say what is wrong with it
-        return Schatten(p, backend, rcond, rtol)._standalone()
+        return Geometry._standalone(Schatten(p, backend, rcond, rtol))

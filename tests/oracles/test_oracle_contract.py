@@ -335,3 +335,9 @@ def test_subclass_and_array_interface() -> None:
     result = st.ball_oracle(Holder(), 3)
     assert type(result) is np.ndarray
     np.testing.assert_array_equal(result, st.ball_oracle(ARRAY, 3))
+
+
+def test_equal_geometries_share_what_they_have_found() -> None:
+    """The core's part keeps the rational functions of its exponent, which take longer to find than a small oracle."""
+    assert st.Schatten(3.5)._standalone() is st.Schatten(3.5)._standalone()
+    assert st.Schatten(3.5)._standalone() is not st.Schatten(3.5, rtol=1e-3)._standalone()
