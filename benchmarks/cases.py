@@ -80,6 +80,9 @@ class Selection:
         (768, 3072),
     )
     auto_exponents: tuple[float, ...] = (1.5, 4.0, math.inf)
+    recipe_shapes: tuple[Shape, ...] = ((384, 384), (1536, 384))
+    recipe_memory: int = 2**27  # bytes: beyond the caches, so that memory is what bounds loops
+    recipes_per_family: int | None = None
 
 
 QUICK_SELECTION = Selection(
@@ -92,6 +95,9 @@ QUICK_SELECTION = Selection(
     alternating_sizes=(128,),
     auto_shapes=((32, 32), (128, 784)),
     auto_exponents=(4.0, math.inf),
+    recipe_shapes=((96, 64),),
+    recipe_memory=2**20,
+    recipes_per_family=1,
 )
 
 PARAMETER_SETS: dict[str, list[Shape]] = {
@@ -299,6 +305,25 @@ def auto_cases(selection: Selection) -> Iterator[Case]:
                     yield Case("auto", title, sides, ("schattor", "auto"), "oracle", facts, settings=settings)
 
 
+def recipe_cases(selection: Selection) -> Iterator[Case]:
+    """Yield a step of every recipe against what it cannot do without."""
+    from schattor import recipes
+
+    from .floors import sides_of  # loads the package, which the table of cases needs here only
+
+    settings = Settings(rounds=4, turn_seconds=0.03, side_seconds=0.6)
+    families: dict[str, list[str]] = {}
+    for row in recipes.table():
+        families.setdefault(row.family, []).append(row.name)
+    for names in families.values():
+        for name in names[: selection.recipes_per_family]:
+            for shape in selection.recipe_shapes:
+                facts = {"shape": shape_name(shape), "recipe": name, "dtype": "float32", "threads": "one"}
+                sides = sides_of(name, shape, selection.recipe_memory)
+                title = f"{name} {shape_name(shape)}"
+                yield Case("recipes", title, sides, ("schattor", "step"), "none", facts, settings=settings)
+
+
 def all_cases(selection: Selection, program: str | None, directory: Path) -> Iterator[Case]:
     """Yield all timed comparisons."""
     yield from small_cases(program, directory)
@@ -307,6 +332,7 @@ def all_cases(selection: Selection, program: str | None, directory: Path) -> Ite
     yield from batch_cases(selection)
     yield from step_cases(selection)
     yield from auto_cases(selection)
+    yield from recipe_cases(selection)
 
 
 def alternating_tasks(selection: Selection) -> Iterator[dict[str, Any]]:

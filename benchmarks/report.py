@@ -13,6 +13,7 @@ Result = dict[str, Any]
 
 SQUARE = ("384x384", "512x512", "768x768", "1024x1024")
 WIDE = ("128x784", "768x3072")
+RECIPE_LIMIT = 1.15
 GRID_TARGET = 1.3
 BUSY = 0.15  # share of the processors; below it, what a system does anyway
 
@@ -88,9 +89,9 @@ TABLE_HEAD = (
 
 
 def table(result: Result) -> str:
-    """Return all timed comparisons but the grid of `auto` as one Markdown table."""
+    """Return all timed comparisons but the grid of `auto` and the recipes as one Markdown table."""
     lines = list(TABLE_HEAD)
-    timed = [row for row in result["rows"] if row["section"] not in ("auto", "alternating")]
+    timed = [row for row in result["rows"] if row["section"] not in ("auto", "alternating", "recipes")]
     for (_, case, dtype, threads), rows in grouped(timed).items():
         head = f"| {case} | {dtype} | {threads or ''} "
         for row in rows:
@@ -181,6 +182,27 @@ def auto_table(result: Result) -> str:
     for (dtype, p, rtol), row in cells.items():
         values = " | ".join(row.get(shape, "") for shape in shapes)
         lines.append(f"| {dtype} | {p} | {rtol or 'strict'} | {values} |")
+    return "\n".join(lines)
+
+
+# ------------------------------------------------------------------------------------------ recipes
+
+
+def recipe_costs(result: Result) -> Iterator[tuple[Row, dict[str, float]]]:
+    """Yield the row of each recipe's step, and the times of what it cannot do without: its floor."""
+    for rows in grouped(row for row in result["rows"] if row["section"] == "recipes").values():
+        times = {row["side"]: row["least"] for row in rows if "least" in row}
+        if len(times) == len(rows):
+            yield rows[0], {side: time for side, time in times.items() if side != "step"}
+
+
+def recipe_table(result: Result) -> str:
+    """Return the step of each recipe over its floor, and what the floor consists of."""
+    lines = ["| recipe | shape | step / floor | step | floor |", "|---|---|---:|---:|---|"]
+    for row, floor in recipe_costs(result):
+        parts = " + ".join(f"{side} {seconds(time)}" for side, time in floor.items())
+        share = number(row["least"] / sum(floor.values()), ".2f")
+        lines.append(f"| {row['recipe']} | {row['shape']} | {share} | {seconds(row['least'])} | {parts} |")
     return "\n".join(lines)
 
 
@@ -463,6 +485,18 @@ def small_targets(figures: Figures) -> Iterator[Target]:
         yield Target(f"100 blocks of 16x16, {dtype}: step / (1.3 loop + 60 µs)", value, 1.0)
 
 
+def recipe_targets(figures: Figures) -> Iterator[Target]:
+    """Yield the worst recipe: its step over its kernel calls and its traffic."""
+    shares = {
+        f"{row['recipe']} {row['shape']}": row["least"] / sum(floor.values())
+        for row, floor in recipe_costs(figures.result)
+    }
+    above = sorted((name for name in shares if shares[name] > RECIPE_LIMIT), key=lambda name: -shares[name])
+    note = ", ".join(f"{name} {shares[name]:.2f}" for name in above)
+    text = f"steps of recipes over their kernels and traffic, worst of {len(shares)}"
+    yield Target(text, max(shares.values(), default=None), RECIPE_LIMIT, note)
+
+
 TARGETS: tuple[Callable[[Figures], Iterator[Target]], ...] = (
     oracle_targets,
     oracle_accuracy_targets,
@@ -474,6 +508,7 @@ TARGETS: tuple[Callable[[Figures], Iterator[Target]], ...] = (
     accuracy_targets,
     memory_targets,
     small_targets,
+    recipe_targets,
 )
 
 
@@ -539,6 +574,8 @@ def everything(result: Result) -> str:
     parts = [machine(result), disturbance(result), table(result)]
     if any(row["section"] == "auto" for row in result["rows"]):
         parts += ["auto over the best backend (! marks an error above what was asked):", auto_table(result)]
+    if any(row["section"] == "recipes" for row in result["rows"]):
+        parts += ["Steps of recipes over what they cannot do without:", recipe_table(result)]
     if result.get("accuracy"):
         parts += ["Accuracy, ||D - D*||_2 / ||D*||_2 (* near the cutoff, nothing promised):"]
         parts += [accuracy_tables(result["accuracy"])]

@@ -313,7 +313,53 @@ def schattor_job(task: Task) -> Job:
         return lambda: batched(stack, p, **options)
     if kind == "step":
         return schattor_step(task)
+    if kind == "traffic":
+        return traffic(task)
+    if kind in ("recipe", "recipe oracle"):
+        return schattor_recipe(task)
     raise NotImplementedError(kind)
+
+
+def schattor_recipe(task: Task) -> Job:
+    """Return a step of a recipe on copies of a block, or the oracles that it takes."""
+    from . import floors
+
+    problem = floors.problem(task["name"], tuple(task["shape"]), task["copies"])
+    if task["kind"] == "recipe":
+        opt, extras = problem.optimizer(), problem.extras()
+        first = next(iter(problem.weights.values()))
+        return checked_step(lambda: opt.step(problem.gradients, **extras), lambda: first)
+    geometry, scaling = floors.geometry_of(problem.recipe), problem.recipe.scaling
+    oracle = geometry.regularized if getattr(scaling, "rule", "ball") == "regularization" else geometry.ball
+
+    def job() -> Array:
+        for G in problem.gradients.values():
+            D = oracle(G)
+        return np.asarray(D)
+
+    return job
+
+
+def traffic(task: Task) -> Job:
+    """Return a loop that adds arrays to others until this many bytes are read and written.
+
+    The arrays are as large as the blocks: a system may give larger ones larger pages, which are faster.
+    """
+    size = math.prod(task["shape"])
+    pairs = [
+        (np.ones(size, np.float32), np.ones(size, np.float32)) for _ in range(task["memory"] // (8 * size))
+    ]
+    whole, rest = divmod(task["bytes"] // 12, size)
+    calls = [pairs[i % len(pairs)] for i in range(whole)]
+    x, y = pairs[whole % len(pairs)]
+    calls.append((x[:rest], y[:rest]))
+
+    def job() -> Array:
+        for x, y in calls:
+            np.add(x, y, out=y)
+        return y
+
+    return job
 
 
 def schattor_step(task: Task) -> Job:
@@ -356,15 +402,16 @@ def schattor_product(task: Task) -> Job:
     name = "cblas_sgemm" if task["dtype"] == "float32" else "cblas_dgemm"
     gemm = getattr(library, f"scipy_{name}") if hasattr(library, f"scipy_{name}") else getattr(library, name)
     real = ctypes.c_float if task["dtype"] == "float32" else ctypes.c_double
-    m, n = task["shape"]
-    A, G = np.ones((m, m), task["dtype"]), inputs(task)[0]
-    C = np.empty_like(G)
+    k, n = task["shape"]
+    m = task.get("rows", k)
+    A, G = np.ones((m, k), task["dtype"]), inputs(task)[0]
+    C = np.empty((m, n), task["dtype"])
     row_major, plain = 101, 111
     arguments = (
-        *map(ctypes.c_int, (row_major, plain, plain, m, n, m)),
+        *map(ctypes.c_int, (row_major, plain, plain, m, n, k)),
         real(1.0),
         ctypes.c_void_p(A.ctypes.data),
-        ctypes.c_int(m),
+        ctypes.c_int(k),
         ctypes.c_void_p(G.ctypes.data),
         ctypes.c_int(n),
         real(0.0),

@@ -22,7 +22,7 @@ CAPTIONS = {
     "steps": "Whole steps; default threads, least times",
     "accuracy": "Relative error against the condition number",
 }
-TABLES = ("machine", "targets", "table", "auto", "accuracy_tables", "missing")
+TABLES = ("machine", "targets", "table", "auto", "recipes", "accuracy_tables", "missing")
 
 
 def pages(result: dict[str, Any], figures: list[str]) -> dict[str, str]:
@@ -38,6 +38,7 @@ def pages(result: dict[str, Any], figures: list[str]) -> dict[str, str]:
         "targets": report.targets_table(result),
         "table": report.table(result),
         "auto": report.auto_table(result),
+        "recipes": report.recipe_table(result),
         "accuracy_tables": report.accuracy_tables(result.get("accuracy", [])),
         "missing": report.unavailable(result),
     }

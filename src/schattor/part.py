@@ -46,6 +46,13 @@ class Part:
         """Whether the core keeps arrays or numbers for it."""
         return False
 
+    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
+        """Return the matrix products of every step on a block of this shape, as (p, q, r) for (p x q)(q x r).
+
+        What the step of a recipe is measured against; an oracle counts by itself.
+        """
+        return ()
+
 
 @dataclass(frozen=True)
 class Lowering:

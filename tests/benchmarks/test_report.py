@@ -84,6 +84,27 @@ def test_auto_that_misses_the_accuracy_is_counted() -> None:
     assert "!" in report.auto_table(record(*rows))
 
 
+def recipe_rows(name: str, step: float, **floor: float) -> list[dict[str, Any]]:
+    """Return the rows of a recipe's case."""
+    times = {"step": step, **floor}
+    facts = {"section": "recipes", "case": f"{name} 4x4", "recipe": name, "shape": "4x4"}
+    return [
+        oracle_row("schattor", side, time, **facts) | {"base": side == "step"} for side, time in times.items()
+    ]
+
+
+def test_a_step_is_compared_with_the_sum_of_its_floor() -> None:
+    """1.15 of oracle, products and traffic together; the worst recipe is the figure, those above are named."""
+    rows = recipe_rows("muon", 4.4, traffic=1.0, oracle=3.0) + recipe_rows("sgd", 1.2, traffic=1.0)
+    result = record(*rows)
+    target = verdicts(result)["steps of recipes over their kernels and traffic, worst of 2"]
+    assert (target.value, target.verdict, target.note) == (pytest.approx(1.2), "MISS", "sgd 4x4 1.20")
+    assert "| muon | 4x4 | 1.10 | 4.4 s | traffic 1 s + oracle 3 s |" in report.recipe_table(result)
+    del rows[2]["least"]  # a floor that is not known whole says nothing
+    assert "muon" not in report.recipe_table(record(*rows))
+    assert len(report.table(result).splitlines()) == 2
+
+
 def accuracy_row(route: str, error: float | None, **more: Any) -> dict[str, Any]:
     """Return a row of the accuracy table."""
     facts = {

@@ -199,6 +199,7 @@ void bindPlan(py::module_& m) {
         .def("skip", [](PyPlan& p) { p.plan.skip(); })
         .def("report", &PyPlan::report)
         .def("state", &PyPlan::state)
+        .def("divided", [](const PyPlan& p, std::size_t i) { return p.plan.divided(i); })
         .def("count", [](const PyPlan& p, std::size_t i) { return p.plan.blocks.at(i)->count; })
         .def("state_written",
              [](PyPlan& p, std::size_t i, std::int64_t count) {

@@ -60,6 +60,9 @@ public:
     /// overlaps those of another block, or its own in another place than entry by entry.
     bool mustCopy(std::size_t block, const void* begin, const void* end) const;
 
+    /// Whether a block is worked through in pieces that stay in the cache from the first part to the last.
+    bool divided(std::size_t block) const { return divided_.at(block); }
+
     std::vector<std::unique_ptr<Block>> blocks;
     std::vector<Group> groups;
     std::int64_t step = 0;

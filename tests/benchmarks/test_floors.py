@@ -1,0 +1,90 @@
+"""The floor of a step is read off the recipe: what is counted, and how often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks import floors, harness, sides
+from benchmarks.cases import QUICK_SELECTION, Selection, recipe_cases
+
+import schattor as st
+
+SHAPE = (6, 4)
+BLOCK = 4 * 6 * 4  # bytes
+
+
+@pytest.mark.parametrize(("name", "arrays"), [("sgd", 2), ("lion", 3), ("adam", 4), ("amsgrad", 5)])
+def test_traffic_of_loops(name: str, arrays: int) -> None:
+    """Gradient, weights and each state array twice; no kernel."""
+    floor = floors.floor_of(name, SHAPE)
+    assert (floor.memory, floor.traffic) == (arrays * BLOCK, 2 * arrays * BLOCK)
+    assert not floor.oracle and not floor.products and not floor.kernels
+    assert floor.copies(10 * arrays * BLOCK + 1) == 11
+
+
+@pytest.mark.parametrize("name", ["muon", "normalized_sgd"])
+def test_traffic_round_an_oracle(name: str) -> None:
+    """The estimate is written before it and the direction read after it."""
+    floor = floors.floor_of(name, SHAPE)
+    assert floor.oracle and floor.traffic == 2 * 3 * BLOCK + 2 * BLOCK
+    assert floor.kernels == (name == "muon")
+
+
+@dataclass(frozen=True)
+class Multiplying(st.estimators.EMA):
+    """A part that says that it multiplies."""
+
+    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
+        """Gram matrix twice, then applied."""
+        return ((rows, cols, rows), (rows, cols, rows), (rows, rows, cols))
+
+
+def test_products_and_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal products are measured once and counted; the extras are read like gradients."""
+    recipe = replace(st.recipes.muon(), estimator=Multiplying(0.9))
+    monkeypatch.setattr(type(st.recipes.muon), "example", lambda self, **_: recipe)
+    found = {side.name: side for side in floors.sides_of("muon", SHAPE, 1)}
+    assert list(found) == ["step", "traffic", "oracle", "product 6x4x6", "product 6x6x4"]
+    assert found["product 6x4x6"].calls_per_unit == 2 * floors.FEW
+    assert found["product 6x6x4"].calls_per_unit == floors.FEW
+    before = floors.floor_of("muon", SHAPE).traffic
+    monkeypatch.setattr(st.testing, "extras_for", lambda recipe, grads: {"gradient_at_previous": grads})
+    assert floors.floor_of("muon", SHAPE).traffic == before + 2 * BLOCK
+
+
+@pytest.mark.parametrize("rows", [3, 5])
+def test_product_of_three_sides(rows: int) -> None:
+    """(p x q)(q x r), not only square times wide."""
+    task = {"kind": "product", "rows": rows, "shape": [4, 6], "dtype": "float32"}
+    C = np.asarray(sides.schattor_job(task)())
+    columns = sides.inputs(task)[0].sum(axis=0)
+    np.testing.assert_allclose(C, np.tile(columns, (rows, 1)), rtol=1e-5, atol=1e-6)
+
+
+def test_traffic_adds_as_often_as_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve bytes an entry: two read and one written."""
+    lengths: list[int] = []
+    monkeypatch.setattr(np, "add", lambda x, y, out: lengths.append(len(x)))
+    sides.traffic({"shape": [5, 2], "memory": 4 * 40, "bytes": 12 * 25})()
+    assert lengths == [10, 10, 5]
+
+
+def test_every_recipe_has_its_cases() -> None:
+    """All recipes at both shapes; a quick run takes one of each family."""
+    rows = st.recipes.table()
+    names = [case.facts["recipe"] for case in recipe_cases(Selection())]
+    assert sorted(names) == sorted(2 * [row.name for row in rows])
+    quick = {case.facts["recipe"] for case in recipe_cases(QUICK_SELECTION)}
+    assert len(quick) == len({row.family for row in rows})
+
+
+@pytest.mark.parametrize("name", ["adamw", "scion", "normalized_sgd"])
+def test_sides_work(name: str) -> None:
+    """Each side of a recipe can be made and called."""
+    for side in floors.sides_of(name, SHAPE, 1000):
+        assert isinstance(side, harness.Side)
+        result: Any = sides.JOBS["schattor"](side.task)()
+        assert np.isfinite(np.asarray(result)).all()
