@@ -203,7 +203,7 @@ def recipe_table(result: Result) -> str:
         parts = " + ".join(f"{side} {seconds(time)}" for side, time in floor.items())
         share = number(row["least"] / sum(floor.values()), ".2f")
         lines.append(f"| {row['recipe']} | {row['shape']} | {share} | {seconds(row['least'])} | {parts} |")
-    return "\n".join(lines)
+    return "\n".join(lines) if len(lines) > 2 else ""
 
 
 # ------------------------------------------------------------------------------------------ accuracy

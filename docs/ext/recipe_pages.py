@@ -71,16 +71,25 @@ def requirements(row: RecipeRow) -> str:
     return ", ".join(f"`{name}`" for name in row.requires)
 
 
-def part(value: Any) -> str:
+def call(value: Any) -> str:
     """Return a part as the call that makes it, without the arguments that are at their defaults."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(call, value))},)"
     if not dataclasses.is_dataclass(value):
         return str(getattr(value, "__name__", repr(value)))  # a schedule
     changed = (f for f in dataclasses.fields(value) if getattr(value, f.name) != f.default)
-    arguments = (f"{f.name}={part(getattr(value, f.name))}" for f in changed)
+    arguments = (f"{f.name}={call(getattr(value, f.name))}" for f in changed)
     return f"{type(value).__name__}({', '.join(arguments)})"
 
 
-def parts(recipe: st.Recipe) -> list[tuple[str, str]]:
+def part(value: Any) -> str:
+    """Return a part in Markdown, with a link to what it is."""
+    name = type(value).__name__
+    home = next((module.__name__ for module in (st, st.parts, st.estimators) if hasattr(module, name)), None)
+    return f"{{py:obj}}`{call(value)} <{home}.{name}>`" if home else f"`{call(value)}`"
+
+
+def slots(recipe: st.Recipe) -> list[tuple[str, list[Any]]]:
     """Return each slot that the recipe fills, with its parts, in the order of a step."""
     order = {id(part): place for place, part in enumerate(recipe.parts)}
     found = []
@@ -88,9 +97,8 @@ def parts(recipe: st.Recipe) -> list[tuple[str, str]]:
         value = getattr(recipe, field.name)
         filled = [x for x in (value if isinstance(value, tuple) else (value,)) if dataclasses.is_dataclass(x)]
         if filled:
-            place = order.get(id(filled[0]), len(order))
-            found.append((place, field.name, ", ".join(f"`{part(x)}`" for x in filled)))
-    return [(name, text) for _, name, text in sorted(found)]
+            found.append((field.name, filled))
+    return sorted(found, key=lambda slot: order.get(id(slot[1][0]), len(order)))
 
 
 def facts(row: RecipeRow) -> list[tuple[str, str]]:
@@ -150,7 +158,8 @@ def page(row: RecipeRow, function: RecipeFunction[Any], caption: str | None) -> 
         sections += ["## Deviations from the source", "\n".join(f"- {text}" for text in row.deviations)]
     if row.presets:
         sections += ["## Presets", entries(*(f".. autofunction:: {name}.{preset}" for preset in row.presets))]
-    sections += ["## Parts", list_table(parts(function.example()))]
+    filled = [(name, ", ".join(map(part, values))) for name, values in slots(function.example())]
+    sections += ["## Parts", list_table(filled)]
     return "\n\n".join(sections) + "\n"
 
 

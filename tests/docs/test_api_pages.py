@@ -63,10 +63,11 @@ def test_page_of_a_recipe(row: st.recipes.RecipeRow) -> None:
     assert all(f"schattor.recipes.{row.name}.{preset}\n" in page for preset in row.presets)
     recipe = function.example()
     names = {x.__name__: x for x in named(recipe)} | {"inf": math.inf}
-    for slot, parts in RECIPE_PAGES.parts(recipe):
-        made = eval(f"[{parts.replace('`', '')}]", names)
+    for slot, parts in RECIPE_PAGES.slots(recipe):
         filled = getattr(recipe, slot)
-        assert made == (list(filled) if isinstance(filled, tuple) else [filled])
+        assert parts == (list(filled) if isinstance(filled, tuple) else [filled])
+        assert all(eval(RECIPE_PAGES.call(part), names) == part for part in parts)
+        assert all(RECIPE_PAGES.call(part) in page for part in parts)
 
 
 def test_what_the_test_problem_supplies() -> None:
