@@ -274,6 +274,40 @@ TEST("combine, averageSquares and cautiousDecay follow their formulas") {
     });
 }
 
+TEST("the loops of moments follow their formulas") {
+    forBothDtypes([]<class T>(T) {
+        const T eps = std::numeric_limits<T>::epsilon();
+        for (Index n = 0; n <= longest; ++n) {
+            const std::vector<T> g = gaussian<T>(n, 14), m = gaussian<T>(n, 15), w = gaussian<T>(n, 16);
+            std::vector<T> v(w.size());
+            for (std::size_t i = 0; i < v.size(); ++i) v[i] = w[i] * w[i];
+            std::vector<T> added = v, deviations = v, raised = w, spread(v.size()), ratio(v.size());
+            kernels::addSquares(n, g.data(), added.data());
+            kernels::averageDeviations(n, 0.75, g.data(), m.data(), 0.5, deviations.data());
+            kernels::raise(n, g.data(), raised.data());
+            kernels::variance(n, v.data(), m.data(), spread.data());
+            kernels::scaleByRoots(n, added.data(), v.data(), 0.5, m.data(), ratio.data());
+            for (std::size_t i = 0; i < v.size(); ++i) {
+                const T d = g[i] - m[i], size = 1 + v[i] + 2 * (g[i] * g[i] + m[i] * m[i]);
+                const T root = std::sqrt((added[i] + T(0.5)) / (v[i] + T(0.5)));
+                CHECK_FOR(caseName<T>(n), std::abs(added[i] - (v[i] + g[i] * g[i])) <= 2 * eps * size);
+                CHECK_FOR(caseName<T>(n),
+                          std::abs(deviations[i] - (T(0.75) * v[i] + d * d / 4 + T(0.5))) <= 4 * eps * size);
+                CHECK_FOR(caseName<T>(n), raised[i] == std::max(w[i], g[i]));
+                CHECK_FOR(caseName<T>(n), spread[i] >= 0);
+                CHECK_FOR(caseName<T>(n),
+                          std::abs(spread[i] - std::max(T(0), v[i] - m[i] * m[i])) <= 2 * eps * size);
+                // Two roots, a quotient and a product here, one of each less there.
+                CHECK_FOR(caseName<T>(n),
+                          std::abs(ratio[i] - root * m[i]) <= 8 * eps * std::abs(root * m[i]));
+            }
+            const std::vector<T> nothing(v.size());
+            kernels::scaleByRoots(n, v.data(), nothing.data(), 0.0, m.data(), ratio.data());
+            for (const T x : ratio) CHECK_FOR(caseName<T>(n), x == T(0));
+        }
+    });
+}
+
 TEST("divideByRoot is zero where the root and eps are zero") {
     forBothDtypes([]<class T>(T) {
         for (Index n = 1; n <= longest; ++n) {

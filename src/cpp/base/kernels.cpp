@@ -106,6 +106,42 @@ SCHATTOR_INLINE void averageSquaresLoop(Index n, T b, T c, const T* g, T* v) {
 }
 
 template <class T>
+SCHATTOR_INLINE void addSquaresLoop(Index n, const T* g, T* v) {
+    SCHATTOR_IVDEP
+    for (Index i = 0; i < n; ++i) v[i] += g[i] * g[i];
+}
+
+template <class T>
+SCHATTOR_INLINE void averageDeviationsLoop(Index n, T b, T c, const T* g, const T* m, T eps, T* v) {
+    SCHATTOR_IVDEP
+    for (Index i = 0; i < n; ++i) v[i] = b * v[i] + c * (g[i] - m[i]) * (g[i] - m[i]) + eps;
+}
+
+template <class T>
+SCHATTOR_INLINE void raiseLoop(Index n, const T* x, T* out) {
+    SCHATTOR_IVDEP
+    for (Index i = 0; i < n; ++i) out[i] = x[i] > out[i] ? x[i] : out[i];
+}
+
+template <class T>
+SCHATTOR_INLINE void varianceLoop(Index n, const T* v, const T* m, T* out) {
+    SCHATTOR_IVDEP
+    for (Index i = 0; i < n; ++i) {
+        const T x = v[i] - m[i] * m[i];
+        out[i] = x > T(0) ? x : T(0);
+    }
+}
+
+template <class T>
+SCHATTOR_INLINE void scaleByRootsLoop(Index n, const T* u, const T* v, T eps, const T* m, T* out) {
+    SCHATTOR_IVDEP
+    for (Index i = 0; i < n; ++i) {
+        const T below = std::sqrt(v[i] + eps);
+        out[i] = below > T(0) ? std::sqrt(u[i] + eps) / below * m[i] : T(0);
+    }
+}
+
+template <class T>
 SCHATTOR_INLINE void divideByRootLoop(Index n, T a, const T* m, T c, const T* v, T eps, T* out) {
     SCHATTOR_IVDEP
     for (Index i = 0; i < n; ++i) {
@@ -210,41 +246,50 @@ SCHATTOR_INLINE double descentOf(Index n, const Descent<T>& s) {
 
 }  // namespace
 
-#define SCHATTOR_KERNELS(T)                                                                            \
-    SCHATTOR_CLONES double maxAbs(Index n, const T* x) { return maxAbsLoop(n, x); }                    \
-    SCHATTOR_CLONES Index countNonFinite(Index n, const T* x) { return countNonFiniteLoop(n, x); }     \
-    SCHATTOR_CLONES double dot(Index n, const T* x, const T* y) { return dotLoop(n, x, y); }           \
-    SCHATTOR_CLONES double sumOfMagnitudes(Index n, int e, const T* x) {                               \
-        return sumOfMagnitudesLoop(n, std::ldexp(1.0, -e), x);                                         \
-    }                                                                                                  \
-    SCHATTOR_CLONES void negativeSign(Index n, const T* x, T* out) { negativeSignLoop(n, x, out); }    \
-    SCHATTOR_CLONES void scale(Index n, double a, const T* x, T* out) {                                \
-        scaleLoop(n, static_cast<T>(a), x, out);                                                       \
-    }                                                                                                  \
-    SCHATTOR_CLONES void combine(Index n, double a, const T* x, double b, const T* y, T* out) {        \
-        combineLoop(n, static_cast<T>(a), x, static_cast<T>(b), y, out);                               \
-    }                                                                                                  \
-    SCHATTOR_CLONES void averageSquares(Index n, double b, const T* g, T* v) {                         \
-        averageSquaresLoop(n, static_cast<T>(b), static_cast<T>(1.0 - b), g, v);                       \
-    }                                                                                                  \
-    SCHATTOR_CLONES void divideByRoot(Index n, double a, const T* m, double c, const T* v, double eps, \
-                                      T* out) {                                                        \
-        divideByRootLoop(n, static_cast<T>(a), m, static_cast<T>(c), v, static_cast<T>(eps), out);     \
-    }                                                                                                  \
-    SCHATTOR_CLONES void cautiousDecay(Index n, double keep, double a, const T* d, T* w) {             \
-        cautiousDecayLoop(n, static_cast<T>(keep), static_cast<T>(a), d, w);                           \
-    }                                                                                                  \
-    SCHATTOR_CLONES void momentum(Index n, const Momentum& x, const T* g, T* m, T* out) {              \
-        momentumLoop(n, x, g, m, out);                                                                 \
-    }                                                                                                  \
-    SCHATTOR_CLONES double descend(Index n, const Descent<T>& s) {                                     \
-        return s.decay != 0.0 ? descentOf<true>(n, s) : descentOf<false>(n, s);                        \
-    }                                                                                                  \
-    void scaleByPowerOfTwo(Index n, int e, const T* x, T* out) {                                       \
-        /* In two exact factors, as 2^e alone may lie outside the dtype. */                            \
-        const T first = std::ldexp(T(1), e / 2);                                                       \
-        const T second = std::ldexp(T(1), e - e / 2);                                                  \
-        for (Index i = 0; i < n; ++i) out[i] = (x[i] * first) * second;                                \
+#define SCHATTOR_KERNELS(T)                                                                                 \
+    SCHATTOR_CLONES double maxAbs(Index n, const T* x) { return maxAbsLoop(n, x); }                         \
+    SCHATTOR_CLONES Index countNonFinite(Index n, const T* x) { return countNonFiniteLoop(n, x); }          \
+    SCHATTOR_CLONES double dot(Index n, const T* x, const T* y) { return dotLoop(n, x, y); }                \
+    SCHATTOR_CLONES double sumOfMagnitudes(Index n, int e, const T* x) {                                    \
+        return sumOfMagnitudesLoop(n, std::ldexp(1.0, -e), x);                                              \
+    }                                                                                                       \
+    SCHATTOR_CLONES void negativeSign(Index n, const T* x, T* out) { negativeSignLoop(n, x, out); }         \
+    SCHATTOR_CLONES void scale(Index n, double a, const T* x, T* out) {                                     \
+        scaleLoop(n, static_cast<T>(a), x, out);                                                            \
+    }                                                                                                       \
+    SCHATTOR_CLONES void combine(Index n, double a, const T* x, double b, const T* y, T* out) {             \
+        combineLoop(n, static_cast<T>(a), x, static_cast<T>(b), y, out);                                    \
+    }                                                                                                       \
+    SCHATTOR_CLONES void averageSquares(Index n, double b, const T* g, T* v) {                              \
+        averageSquaresLoop(n, static_cast<T>(b), static_cast<T>(1.0 - b), g, v);                            \
+    }                                                                                                       \
+    SCHATTOR_CLONES void addSquares(Index n, const T* g, T* v) { addSquaresLoop(n, g, v); }                 \
+    SCHATTOR_CLONES void averageDeviations(Index n, double b, const T* g, const T* m, double eps, T* v) {   \
+        averageDeviationsLoop(n, static_cast<T>(b), static_cast<T>(1.0 - b), g, m, static_cast<T>(eps), v); \
+    }                                                                                                       \
+    SCHATTOR_CLONES void raise(Index n, const T* x, T* out) { raiseLoop(n, x, out); }                       \
+    SCHATTOR_CLONES void variance(Index n, const T* v, const T* m, T* out) { varianceLoop(n, v, m, out); }  \
+    SCHATTOR_CLONES void scaleByRoots(Index n, const T* u, const T* v, double eps, const T* m, T* out) {    \
+        scaleByRootsLoop(n, u, v, static_cast<T>(eps), m, out);                                             \
+    }                                                                                                       \
+    SCHATTOR_CLONES void divideByRoot(Index n, double a, const T* m, double c, const T* v, double eps,      \
+                                      T* out) {                                                             \
+        divideByRootLoop(n, static_cast<T>(a), m, static_cast<T>(c), v, static_cast<T>(eps), out);          \
+    }                                                                                                       \
+    SCHATTOR_CLONES void cautiousDecay(Index n, double keep, double a, const T* d, T* w) {                  \
+        cautiousDecayLoop(n, static_cast<T>(keep), static_cast<T>(a), d, w);                                \
+    }                                                                                                       \
+    SCHATTOR_CLONES void momentum(Index n, const Momentum& x, const T* g, T* m, T* out) {                   \
+        momentumLoop(n, x, g, m, out);                                                                      \
+    }                                                                                                       \
+    SCHATTOR_CLONES double descend(Index n, const Descent<T>& s) {                                          \
+        return s.decay != 0.0 ? descentOf<true>(n, s) : descentOf<false>(n, s);                             \
+    }                                                                                                       \
+    void scaleByPowerOfTwo(Index n, int e, const T* x, T* out) {                                            \
+        /* In two exact factors, as 2^e alone may lie outside the dtype. */                                 \
+        const T first = std::ldexp(T(1), e / 2);                                                            \
+        const T second = std::ldexp(T(1), e - e / 2);                                                       \
+        for (Index i = 0; i < n; ++i) out[i] = (x[i] * first) * second;                                     \
     }
 
 SCHATTOR_KERNELS(float)

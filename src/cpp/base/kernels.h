@@ -46,9 +46,29 @@ void combine(Index n, double a, const double* x, double b, const double* y, doub
 void averageSquares(Index n, double b, const float* g, float* v);
 void averageSquares(Index n, double b, const double* g, double* v);
 
+/// v = v + g^2
+void addSquares(Index n, const float* g, float* v);
+void addSquares(Index n, const double* g, double* v);
+
+/// v = b v + (1 - b) (g - m)^2 + eps
+void averageDeviations(Index n, double b, const float* g, const float* m, double eps, float* v);
+void averageDeviations(Index n, double b, const double* g, const double* m, double eps, double* v);
+
+/// out = max(x, out)
+void raise(Index n, const float* x, float* out);
+void raise(Index n, const double* x, double* out);
+
+/// out = v - m^2, not below 0
+void variance(Index n, const float* v, const float* m, float* out);
+void variance(Index n, const double* v, const double* m, double* out);
+
 /// out = a m / (sqrt(c v) + eps); 0 where the denominator is 0
 void divideByRoot(Index n, double a, const float* m, double c, const float* v, double eps, float* out);
 void divideByRoot(Index n, double a, const double* m, double c, const double* v, double eps, double* out);
+
+/// out = sqrt(u + eps) / sqrt(v + eps) m; 0 where the denominator is 0
+void scaleByRoots(Index n, const float* u, const float* v, double eps, const float* m, float* out);
+void scaleByRoots(Index n, const double* u, const double* v, double eps, const double* m, double* out);
 
 /// w = f w + a d, entry by entry, with f = keep where w and a d differ in sign, else 1
 void cautiousDecay(Index n, double keep, double a, const float* d, float* w);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -73,7 +72,7 @@ public:
 private:
     template <class T>
     void observeIn(const Context<T>& c, const T* g, const T*) const {
-        for (Index i = 0; i < c.size(); ++i) c.state[0][i] += g[i] * g[i];
+        kernels::addSquares(c.size(), g, c.state[0]);
     }
     template <class T>
     const T* valueIn(const Context<T>& c, T*) const {
@@ -104,8 +103,7 @@ private:
         inner_->observe(inner, g, m);
         const ArenaFrame frame(*c.arena);
         const T* v = inner_->value(inner, c.arena->template take<T>(static_cast<std::size_t>(c.size())));
-        T* largest = c.state.back();
-        for (Index i = 0; i < c.size(); ++i) largest[i] = std::max(largest[i], v[i]);
+        kernels::raise(c.size(), v, c.state.back());
     }
     template <class T>
     const T* valueIn(const Context<T>& c, T*) const {
@@ -130,8 +128,7 @@ private:
     }
     template <class T>
     const T* valueIn(const Context<T>& c, T* work) const {
-        for (Index i = 0; i < c.size(); ++i)
-            work[i] = std::max(T(0), c.state[0][i] - c.state[1][i] * c.state[1][i]);
+        kernels::variance(c.size(), c.state[0], c.state[1], work);
         return work;
     }
     Value beta_;
@@ -151,10 +148,7 @@ public:
 private:
     template <class T>
     void observeIn(const Context<T>& c, const T* g, const T* m) const {
-        const T b = static_cast<T>(c(beta_)), rest = static_cast<T>(1.0 - c(beta_));
-        const T eps = static_cast<T>(c(eps_));
-        for (Index i = 0; i < c.size(); ++i)
-            c.state[0][i] = b * c.state[0][i] + rest * (g[i] - m[i]) * (g[i] - m[i]) + eps;
+        kernels::averageDeviations(c.size(), c(beta_), g, m, c(eps_), c.state[0]);
     }
     template <class T>
     const T* valueIn(const Context<T>& c, T*) const {

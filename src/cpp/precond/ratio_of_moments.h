@@ -29,11 +29,7 @@ public:
 private:
     template <class T>
     void applyIn(const Context<T>& c, const T* m, T* out) const {
-        const T eps = static_cast<T>(c(eps_));
-        for (Index i = 0; i < c.size(); ++i) {
-            const T below = std::sqrt(c.state[0][i] + eps);
-            out[i] = below > T(0) ? std::sqrt(c.state[1][i] + eps) / below * m[i] : T(0);
-        }
+        kernels::scaleByRoots(c.size(), c.state[1], c.state[0], c(eps_), m, out);
         kernels::averageSquares(c.size(), c(beta_), out, c.state[1]);
     }
 
