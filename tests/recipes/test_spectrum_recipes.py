@@ -360,7 +360,7 @@ def test_limits_of_gluon() -> None:
 
 
 def test_gluon_descends_on_quadratics() -> None:
-    """With L0 the Lipschitz constant in the norm, no step goes uphill: f = tr(W' Q W) / 2 has L = tr Q from S_inf to S_1."""
+    """With L0 the Lipschitz constant from S_inf to S_1, tr Q for tr(W' Q W) / 2, no step goes uphill."""
     rng = np.random.default_rng(8)
     Q = np.diag([4.0, 2.0, 1.0, 0.5])
     W = rng.standard_normal((4, 4))
