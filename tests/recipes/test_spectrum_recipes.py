@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -369,7 +370,7 @@ def test_gluon_descends_on_quadratics() -> None:
     for _ in range(60):
         losses.append(float((W * (Q @ W)).sum()) / 2)
         opt.step([Q @ W])
-    assert all(b <= a for a, b in zip(losses, losses[1:], strict=False)) and losses[-1] < 0.05 * losses[0]
+    assert all(b <= a for a, b in itertools.pairwise(losses)) and losses[-1] < 0.05 * losses[0]
 
 
 def test_stochastic_gluon() -> None:

@@ -299,6 +299,7 @@ def lion_muon(
     family="spectral",
     source="arXiv 2504.05295; github.com/microsoft/dion",
     deviations=("The rank is not rounded up to a multiple, and the orthogonalisation is a Householder QR.",),
+    example={"rng": 0},
 )
 def dion(
     *,
@@ -370,6 +371,7 @@ def dion(
         "Columns are drawn from all of them; the code draws the indices for a tall block from its smaller side.",
         "Small blocks are treated as large ones; the code orthogonalises them whole where min(m, n) <= 500.",
     ),
+    example={"rng": 0},
 )
 def low_rank_muon(
     *,
