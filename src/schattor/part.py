@@ -33,6 +33,11 @@ class Part:
         """Whether the core keeps arrays or numbers for it."""
         return False
 
+    @property
+    def homogeneous(self) -> bool:
+        """Whether it has no unit of its own, such as a threshold, in which gradients are measured."""
+        return True
+
 
 @dataclass(frozen=True)
 class Lowering:

@@ -116,6 +116,8 @@ class Recipe:
     @property
     def degree(self) -> float | None:
         """Degree of the step in the scale of all gradients, weight decay and eps aside; None where it has none."""
+        if not all(part.homogeneous for part in self.parts):
+            return None
         degree: float | None = 1
         for transform in self.transforms:
             degree = transform.degree(degree)

@@ -6,6 +6,7 @@
 #include "estimator/ema.h"
 #include "estimator/heavy_ball.h"
 #include "estimator/no_momentum.h"
+#include "estimator/recursive.h"
 
 namespace py = pybind11;
 
@@ -29,6 +30,9 @@ void bindEstimatorParts(py::module_& m) {
                 "init", init, {{"first", HeavyBallInit::first}, {"zero", HeavyBallInit::zero}});
             return std::make_shared<HeavyBall>(momentum, dampening, start, nesterov);
         }));
+    py::class_<Recursive, Estimator, std::shared_ptr<Recursive>>(m, "Recursive").def(py::init<Value>());
+    py::class_<AdaptiveRecursive, Recursive, std::shared_ptr<AdaptiveRecursive>>(m, "AdaptiveRecursive")
+        .def(py::init<double, double>());
 }
 
 }  // namespace schattor

@@ -200,6 +200,7 @@ void bindPlan(py::module_& m) {
         .def("report", &PyPlan::report)
         .def("state", &PyPlan::state)
         .def("count", [](const PyPlan& p, std::size_t i) { return p.plan.blocks.at(i)->count; })
+        .def("pace", [](const PyPlan& p, std::size_t i) { return p.plan.blocks.at(i)->pace(); })
         .def("state_written",
              [](PyPlan& p, std::size_t i, std::int64_t count) {
                  p.plan.blocks.at(i)->count = count;
