@@ -51,7 +51,9 @@ class Estimator(Part, ABC):
             For arrays of another dtype, or an estimator that needs more than gradients.
         """
         if self.requires:
-            raise TypeError(f"{self} needs {', '.join(sorted(self.requires))}: it works inside an optimizer only")
+            raise TypeError(
+                f"{self} needs {', '.join(sorted(self.requires))}: it works inside an optimizer only"
+            )
         return RunningEstimator(self, like)
 
 
@@ -284,12 +286,13 @@ class Recursive(Estimator):
 
     Notes
     -----
-    Cutkosky and Orabona, arXiv 1905.10018; :math:`\beta = 1`: Nguyen et al., arXiv 1703.00102. With a momentum below one
-    it is an `EMA` that starts at the first gradient, after `schattor.parts.VarianceReduction` with gamma = 1.
+    Cutkosky and Orabona, arXiv 1905.10018; :math:`\beta = 1`: Nguyen et al., arXiv 1703.00102. With a momentum below
+    one it is an `EMA` that starts at the first gradient, after `schattor.parts.VarianceReduction` with gamma = 1.
 
     Examples
     --------
-    >>> muon = dataclasses.replace(st.recipes.muon(lr=1.0), estimator=st.estimators.Recursive(0.9))
+    >>> from dataclasses import replace
+    >>> muon = replace(st.recipes.muon(lr=1.0), estimator=st.estimators.Recursive(0.9))
     >>> sorted(muon.requires)
     ['gradient_at_previous']
     """

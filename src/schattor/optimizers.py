@@ -128,3 +128,31 @@ class ScheduleFreeSGD(RecipeOptimizer, recipe=recipes.schedule_free_sgd):
 
 class ScheduleFreeAdamW(RecipeOptimizer, recipe=recipes.schedule_free_adamw):
     """Schedule-free AdamW over named blocks."""
+
+
+class STORM(RecipeOptimizer, recipe=recipes.storm):
+    """STORM over named blocks."""
+
+
+class MARS(RecipeOptimizer, recipe=recipes.mars):
+    """MARS over named blocks."""
+
+
+class MARSM(RecipeOptimizer, recipe=recipes.mars_m):
+    """MARS-M over named matrices."""
+
+
+class NIGT(RecipeOptimizer, recipe=recipes.nigt):
+    """NIGT over named blocks."""
+
+
+class Prodigy(RecipeOptimizer, recipe=recipes.prodigy):
+    """Prodigy over named blocks, with one estimate for all."""
+
+
+class BAdam(RecipeOptimizer, recipe=recipes.badam):
+    """BAdam over named blocks, one at a time."""
+
+
+class DPMuon(RecipeOptimizer, recipe=recipes.dp_muon):
+    """DP-Muon over named matrices."""

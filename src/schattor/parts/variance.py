@@ -74,9 +74,9 @@ class PrivateMean(Transform):
 
     .. math:: \frac1B\sum_i \frac{g_i}{\max(1, \|g_i\|_F/C)} + \mathcal N\Bigl(0, \frac{\sigma^2C^2}{B^2} I\Bigr)
 
-    with C = `clip` and :math:`\sigma` = `noise_multiplier`. Requires ``per_example``. The noise is a function of `seed`,
-    the block's name and the global step, so that a step can be repeated. Its generator is fast and not made for
-    cryptography. Source: Abadi et al., arXiv 1607.00133.
+    with C = `clip` and :math:`\sigma` = `noise_multiplier`. Requires ``per_example``. The noise is a function of
+    `seed`, the block's name and the global step, so that a step can be repeated. Its generator is fast and not made
+    for cryptography. Source: Abadi et al., arXiv 1607.00133.
     """
 
     clip: Schedulable = 1.0
@@ -126,9 +126,7 @@ class Extrapolated(Update):
 
     def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""
-        return _core.Extrapolated(
-            self.inner.lower(into), into.value("momentum", MOMENTUM, self.momentum)
-        )
+        return _core.Extrapolated(self.inner.lower(into), into.value("momentum", MOMENTUM, self.momentum))
 
     @property
     def keeps_state(self) -> bool:

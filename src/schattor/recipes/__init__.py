@@ -12,10 +12,15 @@ from ._table import describe
 from .adaptive import adabelief, adadelta, adagrad, adam, adamw, amsgrad, radam, rmsprop
 from .averaging import schedule_free as schedule_free
 from .averaging import schedule_free_adamw, schedule_free_sgd
+from .distance import prodigy
 from .momentum import normalized_sgd, sgd
+from .private import dp_muon
 from .schatten import schattor
 from .sign import lion, sign_sgd, signum
 from .spectral import muon, polar_grad, scion
+from .turns import badam
+from .turns import block_coordinate as block_coordinate
+from .variance import mars, mars_m, nigt, storm
 
 __all__ = [
     "adabelief",
@@ -24,10 +29,16 @@ __all__ = [
     "adam",
     "adamw",
     "amsgrad",
+    "badam",
+    "dp_muon",
     "lion",
+    "mars",
+    "mars_m",
     "muon",
+    "nigt",
     "normalized_sgd",
     "polar_grad",
+    "prodigy",
     "radam",
     "rmsprop",
     "schattor",
@@ -37,6 +48,7 @@ __all__ = [
     "sgd",
     "sign_sgd",
     "signum",
+    "storm",
 ]
 
 _REGISTRY: dict[str, RecipeFunction[Any]] = {name: globals()[name] for name in __all__}
