@@ -358,6 +358,11 @@ class AdaptiveRecursive(Estimator):
         return frozenset({"gradient_at_previous"})
 
     @property
+    def shares(self) -> tuple[str, ...]:
+        """The sum of the squared norms and what follows from it."""
+        return "squared_norms", "momentum", "next_momentum"
+
+    @property
     def homogeneous(self) -> bool:
         """False: w and c have units."""
         return False

@@ -94,9 +94,7 @@ CASES = [
             f"{flag}gamma{gamma}_wd0_g1",
             MATRICES,
             r.mars_m(gamma=gamma, weight_decay=0.0),
-            partial(
-                variance.mars_m, gamma=gamma, weight_decay=0.0, orthogonalize=variance.muon_steps(1e-7)
-            ),
+            partial(variance.mars_m, gamma=gamma, weight_decay=0.0, orthogonalize=variance.muon_steps(1e-7)),
             1e-7,
             MUON_STEPS,
             1e-3 * 0.2 * 6**0.5,

@@ -95,8 +95,11 @@ public:
         std::array<double, 4> extras = {};
         if (const Refusal refusal = scanExtras(io, extras)) return {refusal, 0.0, 0.0};
         double largest = std::max({maxima.gradient, extras[0], extras[3]});  // gradients all three
-        for (const auto& transform : pipeline.transforms)
+        for (const auto& transform : pipeline.transforms) {
             largest = transform->magnitude(slots, largest, maxima.weights);
+            if (!(largest <= largestFinite(dtype)))  // the next one may bound it again
+                return {{Refusal::Kind::gradientTooLarge, 0, 0, largest, largestFinite(dtype)}, 0.0, 0.0};
+        }
         const double gain = pipeline.estimator->gain(slots);
         double limit = largestFinite(dtype) / gain;
         pipeline.forEach(

@@ -84,6 +84,11 @@ class DistanceEstimate(Preconditioner):
         if operator.index(self.every) < 1:
             raise ValueError(f"every must be at least 1, got {self.every}")
 
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """d, r, and what follows from them."""
+        return "d", "largest_d", "numerator", "d_of_step"
+
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
         beta3 = math.sqrt(self.beta2) if self.beta3 is None else self.beta3

@@ -9,7 +9,7 @@ from ..estimators import AdaptiveRecursive, Estimator, Recursive
 from ..geometries import Lp
 from ..parts import ClipNorm, Extrapolated, NormScaling, VarianceReduction
 from ..recipe import Pair, Recipe, check_pair, decay_parts, recipe
-from ..values import Schedulable
+from ..values import MOMENTUM, Schedulable
 from .adaptive import adamw
 from .momentum import normalized_sgd
 from .sign import signum
@@ -58,7 +58,7 @@ def storm(
     ----------
     lr : float or callable
     momentum : float or callable
-        :math:`\beta = 1 - a` in [0, 1]. 0 is SGD, 1 is SARAH.
+        :math:`\beta = 1 - a` in [0, 1). 0 is SGD; for 1, SARAH, exchange the estimator for ``Recursive(1.0)``.
     weight_decay : float or callable
     decay : {"decoupled", "independent", "cautious"}
 
@@ -87,6 +87,7 @@ def storm(
     >>> W
     array([1.875])
     """
+    MOMENTUM.check_schedulable("momentum", momentum)
     return _recursive(Recursive(momentum), lr, weight_decay, decay)
 
 
