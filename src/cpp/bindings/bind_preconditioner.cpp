@@ -30,8 +30,8 @@ void bindPreconditioner(py::module_& m) {
     py::class_<Diagonal, Preconditioner, std::shared_ptr<Diagonal>>(m, "Diagonal")
         .def(py::init<std::shared_ptr<Moment>, std::shared_ptr<Division>>());
     py::class_<DistanceEstimate, Preconditioner, std::shared_ptr<DistanceEstimate>>(m, "DistanceEstimate")
-        .def(py::init([](double beta1, double beta2, double beta3, double eps, double start, double coefficient,
-                         double growth, bool debias, bool warmup, Index every) {
+        .def(py::init([](double beta1, double beta2, double beta3, double eps, double start,
+                         double coefficient, double growth, bool debias, bool warmup, Index every) {
             return std::make_shared<DistanceEstimate>(DistanceEstimate::Options{
                 beta1, beta2, beta3, eps, start, coefficient, growth, debias, warmup, every});
         }));

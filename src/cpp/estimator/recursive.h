@@ -51,8 +51,8 @@ private:
     Value momentum_;
 };
 
-/// The same with STORM's own step length and momentum: eta_t = lr / (w + sum_{s <= t} ||G_s||^2)^(1/3) over all
-/// blocks of the recipe, and 1 - b_{t+1} = min(1, c eta_t^2).
+/// The same with STORM's own step length and momentum: eta_t = lr / (w + sum_{s <= t} ||G_s||^2)^(1/3) over
+/// all blocks of the recipe, and 1 - b_{t+1} = min(1, c eta_t^2).
 class AdaptiveRecursive final : public Recursive {
 public:
     AdaptiveRecursive(double w, double c) : Recursive(Value(0.0)), w_(w), c_(c) {}

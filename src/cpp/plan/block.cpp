@@ -479,8 +479,8 @@ private:
     enum : std::size_t { ofEstimator, ofFrame, ofPreconditioner, ofOutput, ofUpdate, ofTransforms };
     std::vector<PartState<T>> states_;  ///< the last ones are the adjustments'
     const Sharing* sharing_ = nullptr;
-    Shape inner_;                       ///< inside the frame
-    std::vector<T*> metric_;            ///< the preconditioner's first arrays, as far as they have that shape
+    Shape inner_;             ///< inside the frame
+    std::vector<T*> metric_;  ///< the preconditioner's first arrays, as far as they have that shape
     std::uint64_t salt_ = 0xcbf29ce484222325ull;
     double turn_ = -1.0;
     bool withheld_ = false;

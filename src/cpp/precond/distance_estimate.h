@@ -9,7 +9,8 @@ namespace schattor {
 
 /// Adam's metric at a step length that follows from the distance travelled (Prodigy, arXiv 2306.06101). One d
 /// for all blocks of the recipe; with gamma = d lr, and the sums over all entries of all blocks,
-///     r <- b3 r + d / d0 gamma <G, W_0 - W>,  s <- b3 s + d / d0 gamma G,  estimate = coefficient r / ||s||_1,
+///     r <- b3 r + d / d0 gamma <G, W_0 - W>,
+///     s <- b3 s + d / d0 gamma G,  estimate = coefficient r / ||s||_1,
 ///     M <- b1 M + (1 - b1) d G,  V <- b2 V + (1 - b2) d^2 G^2,
 /// all with the old d; then d <- min(largest estimate so far, growth d), and the step is
 /// gamma M / (sqrt(V) + d eps) with the old gamma and the new d.
@@ -78,8 +79,7 @@ private:
         T* const start = c.state[c.state.size() - 1];
         const double d = c.scalars[0];
         const T b2 = static_cast<T>(o_.beta2), scale = static_cast<T>(d * std::sqrt(1.0 - o_.beta2));
-        for (Index i = 0; i < c.size(); ++i)
-            second[i] = b2 * second[i] + (scale * g[i]) * (scale * g[i]);
+        for (Index i = 0; i < c.size(); ++i) second[i] = b2 * second[i] + (scale * g[i]) * (scale * g[i]);
         if (o_.beta1 > 0.0)
             kernels::combine(c.size(), o_.beta1, c.state[1], d * (1.0 - o_.beta1), g, c.state[1]);
         const Index kept = keptOf(c.size());

@@ -8,7 +8,8 @@
 namespace schattor {
 
 /// mean_i g_i / max(1, ||g_i||_F / C) + sigma C / B N(0, I) over the gradients of the B samples: the Gaussian
-/// mechanism of DP-SGD (arXiv 1607.00133). The noise depends on the seed, the block's name and the step alone.
+/// mechanism of DP-SGD (arXiv 1607.00133). The noise depends on the seed, the block's name and the step
+/// alone.
 class PrivateMean final : public Transform {
 public:
     PrivateMean(Value clip, Value noiseMultiplier, std::uint64_t seed)
