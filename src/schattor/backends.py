@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from . import _core
-from .values import ACCURACY
+from .values import ACCURACY, NON_NEGATIVE
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,15 @@ class NewtonSchulz:
     rtol : float, optional
         Only for ``"adaptive"``, in (0, 1); default 1e-3. Where it is not reached, as for rank-deficient matrices,
         the result is marked approximate and its residual says how far it is.
+    floor : float
+        Only for sets: the matrix is divided by its norm or by this, if the norm is smaller. At 0 the result does not
+        depend on the scale of the matrix.
 
     Raises
     ------
     ValueError
-        For an unknown set, fewer than one step, more steps than a set without repetition has, or an `rtol` outside
-        (0, 1) or with a coefficient set.
+        For an unknown set, fewer than one step, more steps than a set without repetition has, an `rtol` outside
+        (0, 1) or with a coefficient set, or a `floor` that is negative or with "adaptive".
 
     Notes
     -----
@@ -95,6 +98,7 @@ class NewtonSchulz:
     coefficients: str = "polar_express"
     steps: int | None = None
     rtol: float | None = None
+    floor: float = 0.0
 
     def __post_init__(self) -> None:
         steps = 0 if self.steps is None else operator.index(self.steps)
@@ -106,8 +110,11 @@ class NewtonSchulz:
             if not 0 < rtol < 1:
                 raise ValueError(f"rtol must be in (0, 1), got {self.rtol!r}")
             object.__setattr__(self, "rtol", rtol)
+            if self.floor != 0:
+                raise ValueError("floor goes with coefficient sets only, not with 'adaptive'")
         elif self.rtol is not None:
             raise ValueError(f"rtol goes with 'adaptive' only, not with {self.coefficients!r}")
+        NON_NEGATIVE.check("floor", self.floor)
 
 
 Backend: TypeAlias = str | NewtonSchulz

@@ -213,8 +213,15 @@ class Schatten(Geometry):
         accuracy = (self.rtol if into.rtol is None else into.rtol) or 0.0
         if isinstance(chosen, NewtonSchulz):
             steps, tolerance = chosen.steps or 0, chosen.rtol or 0.0
-            return _core.Schatten(p, "newton_schulz", chosen.coefficients, steps, rcond, tolerance)
-        return _core.Schatten(p, chosen, "", 0, rcond, accuracy)
+            return _core.Schatten(
+                p, "newton_schulz", chosen.coefficients, steps, rcond, tolerance, float(chosen.floor)
+            )
+        return _core.Schatten(p, chosen, "", 0, rcond, accuracy, 0.0)
+
+    @property
+    def homogeneous(self) -> bool:
+        """False where Newton-Schulz has a floor."""
+        return not (isinstance(self.backend, NewtonSchulz) and self.backend.floor > 0)
 
     def _standalone(self) -> _core.Geometry:
         # A part keeps the rational functions that it has found for its exponent; finding them takes milliseconds.

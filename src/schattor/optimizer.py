@@ -460,6 +460,7 @@ class Optimizer:
 
     def _rows(self) -> list[list[str]]:
         step = self._plan.step
+        place = {id(route): i for i, route in enumerate(self._routes)}
         rows = []
         for route in self._listed:
             block, recipe = route.block, route.recipe
@@ -467,7 +468,7 @@ class Optimizer:
             label = " = ".join(block.names) if block.name == block.owner else block.name
             view = str(block.view) if block.view else "-"
             decay = next((str(t) for t in recipe.transforms if isinstance(t, L2Decay)), str(recipe.update))
-            lr = route.lr(step) * recipe.scaling.factor(block.fans, step)
+            lr = route.lr(step) * recipe.scaling.factor(block.fans, step) * self._plan.pace(place[id(route)])
             shape = " x ".join(map(str, block.array.shape)) or "scalar"
             rows.append(
                 [label, shape, view, recipe.name, str(geometry), str(recipe.scaling), decay, f"{lr:.4g}"]
@@ -477,7 +478,8 @@ class Optimizer:
     def explain(self, file: TextIO | None = None) -> None:
         """Print how every block is treated: shape, view, recipe, geometry, scale, decay and effective lr.
 
-        The effective lr is the scheduled lr of the next step times the shape factor.
+        The effective lr is the scheduled lr of the next step times the shape factor and, for recipes that estimate a
+        factor of their own, times the last one.
 
         Parameters
         ----------

@@ -156,3 +156,31 @@ class ClippedScion(RecipeOptimizer, recipe=recipes.clipped_scion):
 
 class Gluon(RecipeOptimizer, recipe=recipes.gluon):
     """Gluon with one norm and one pair of constants for all blocks."""
+
+
+class STORM(RecipeOptimizer, recipe=recipes.storm):
+    """STORM over named blocks."""
+
+
+class MARS(RecipeOptimizer, recipe=recipes.mars):
+    """MARS over named blocks."""
+
+
+class MARSM(RecipeOptimizer, recipe=recipes.mars_m):
+    """MARS-M over named matrices."""
+
+
+class NIGT(RecipeOptimizer, recipe=recipes.nigt):
+    """NIGT over named blocks."""
+
+
+class Prodigy(RecipeOptimizer, recipe=recipes.prodigy):
+    """Prodigy over named blocks, with one estimate for all."""
+
+
+class BAdam(RecipeOptimizer, recipe=recipes.badam):
+    """BAdam over named blocks, one at a time."""
+
+
+class DPMuon(RecipeOptimizer, recipe=recipes.dp_muon):
+    """DP-Muon over named matrices."""

@@ -53,6 +53,16 @@ class Part:
         """
         return ()
 
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """Names of the numbers in the state that are the same for all blocks of the recipe."""
+        return ()
+
+    @property
+    def homogeneous(self) -> bool:
+        """Whether it has no unit of its own, such as a threshold, in which gradients are measured."""
+        return True
+
 
 @dataclass(frozen=True)
 class Lowering:

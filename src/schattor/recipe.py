@@ -119,8 +119,15 @@ class Recipe:
         return any(part.draws for part in self.parts)
 
     @property
+    def shares(self) -> tuple[str, ...]:
+        """Names of the numbers in the state that all blocks share: a step changes them for absent blocks, too."""
+        return tuple(name for part in self.parts for name in part.shares)
+
+    @property
     def degree(self) -> float | None:
         """Degree of the step in the scale of all gradients, weight decay and eps aside; None where it has none."""
+        if not all(part.homogeneous for part in self.parts):
+            return None
         degree: float | None = 1
         for transform in self.transforms:
             degree = transform.degree(degree)

@@ -132,7 +132,7 @@ def check_recipe(
 def extras_for(recipe: Recipe, grads: Blocks) -> dict[str, Blocks]:
     """Return made-up extras of the kinds that a recipe requires, from gradients of a step.
 
-    The previous gradient is half of the gradient; the samples' gradients are 0.5, 1 and 1.5 times it; its rows stand
+    The previous gradient is half of the gradient; the samples' gradients are 0.5, 0.75 and 1 times it; its rows stand
     for activations and its columns for deltas, so that the extras turn with the gradients.
 
     Parameters
@@ -154,7 +154,7 @@ def extras_for(recipe: Recipe, grads: Blocks) -> dict[str, Blocks]:
         "gradient_at_previous": lambda g: np.asarray(0.5 * g, dtype=g.dtype),
         "activations": lambda g: g.reshape(matrix_shape(g.shape)),
         "deltas": lambda g: g.reshape(matrix_shape(g.shape)).T,
-        "per_example": lambda g: np.stack([0.5 * g, g, 1.5 * g]).astype(g.dtype),
+        "per_example": lambda g: np.stack([0.5 * g, 0.75 * g, g]).astype(g.dtype),
     }
     return {kind: {name: made[kind](g) for name, g in grads.items()} for kind in sorted(recipe.requires)}
 
@@ -216,7 +216,12 @@ def _check_untouched(recipe: Recipe, W: Blocks, G: Blocks) -> None:
     before = opt.state_dict()
     present = {name: G[name] for name in rest}
     opt.step({first: None} | present, **extras_for(recipe, present))
-    kept = {key: value for key, value in opt.state_dict().items() if key.startswith(f"state/{first}/")}
+    shared = {f"state/{first}/{name}" for name in recipe.shares}
+    kept = {
+        key: value
+        for key, value in opt.state_dict().items()
+        if key.startswith(f"state/{first}/") and key not in shared
+    }
     _require(
         np.array_equal(params[first], W[first])
         and all(np.array_equal(before[k], v) for k, v in kept.items()),
@@ -242,7 +247,8 @@ def _check_resume(recipe: Recipe, W: Blocks, gradients: list[Blocks]) -> None:
 
 def _check_order(recipe: Recipe, W: Blocks, gradients: list[Blocks]) -> None:
     runs = []
-    for names, threads in ((list(W), 1), (list(W), 3), (list(reversed(W)), 1)):
+    backwards = list(W) if recipe.turns else list(reversed(W))  # turns follow the order
+    for names, threads in ((list(W), 1), (list(W), 3), (backwards, 1)):
         params = {name: W[name].copy() for name in names}
         opt = Optimizer(params, recipe, n_threads=threads)
         for G in gradients:

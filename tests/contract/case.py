@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -26,22 +27,26 @@ class Supplied(st.Optimizer):
         extras: dict[str, Any] = {}
         for route in self._routes:
             name = route.block.owner
-            if isinstance(given.get(name), np.ndarray):
-                for kind, arrays in st.testing.extras_for(route.recipe, {name: given[name]}).items():
-                    extras.setdefault(kind, {}).update(arrays)
+            under = [given[i] for i in self._blocks[name].names if given.get(i) is not None]
+            if not under:
+                continue
+            fit = all(isinstance(x, np.ndarray) and x.shape == under[0].shape for x in under)
+            like = functools.reduce(np.add, under) if fit else np.zeros_like(self.params[name])
+            for kind, arrays in st.testing.extras_for(route.recipe, {name: like}).items():
+                extras.setdefault(kind, {}).update(arrays)
         return extras
 
     def step(self, grads: Any, **extras: Any) -> None:
         """As the optimizer's."""
-        super().step(grads, **(extras or self._made_up(grads)))
+        super().step(grads, **{**self._made_up(grads), **extras})
 
     def update(self, grads: Any, **extras: Any) -> Any:
         """As the optimizer's."""
-        return super().update(grads, **(extras or self._made_up(grads)))
+        return super().update(grads, **{**self._made_up(grads), **extras})
 
     def peek(self, grads: Any, **extras: Any) -> Any:
         """As the optimizer's."""
-        return super().peek(grads, **(extras or self._made_up(grads)))
+        return super().peek(grads, **{**self._made_up(grads), **extras})
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,11 @@ class Case:
     preset: str | None = None
     degree: float | None = 0  # displacement(c G) = c^degree displacement(G); None: at no hyperparameters
     without_unit: dict[str, Any] = field(default_factory=dict)  # changes under which that holds
-    coupled: bool = False  # a block's step depends on the gradients of the others
+    coupled: bool = False  # a block's step depends on the gradients of the others, or on its place among them
     signed: bool = False  # the direction is a sign: discontinuous where an estimate is zero
+    steady: dict[str, Any] = field(
+        default_factory=dict
+    )  # changes under which steps do not depend on the weights
 
     def __str__(self) -> str:
         name = self.recipe + (f".{self.preset}" if self.preset else "")
@@ -82,10 +90,15 @@ class Case:
         return self.function(**{**self.arguments, **changed})
 
     def inner(self, **changed: Any) -> st.Recipe:
-        """The recipe, or the one that it averages."""
+        """The recipe, or the one whose iterates it averages or extrapolates."""
         recipe = self.make(**changed)
-        averages = isinstance(recipe.update, st.parts.ScheduleFree)
-        return replace(recipe, update=recipe.update.inner) if averages else recipe
+        inner = getattr(recipe.update, "inner", None)
+        return replace(recipe, update=inner) if inner else recipe
+
+    def movers(self, step: int) -> set[str]:
+        """The blocks that move in a step: all, unless they take turns."""
+        turns, names = self.make().turns, list(self.shapes)
+        return {names[turns.at(step, len(names))[1]]} if turns else set(names)
 
     def optimizer(self, params: Any, **options: Any) -> st.Optimizer:
         """An optimizer that follows the recipe in all blocks."""

@@ -111,10 +111,15 @@ def first_cases() -> dict[str, Case]:
 def remaining(case: Case, target: Target, lr: float) -> float:
     """Loss after STEPS steps at the point to evaluate, over the loss at the start."""
     params = {name: x.copy() for name, x in target.start.items()}
-    opt = Supplied(params, case.make(lr=lr, weight_decay=0.0))
+    recipe = case.make(lr=lr, weight_decay=0.0)
+    opt, before = Supplied(params, recipe), params
     first = target.evaluate(params)[0]
     for _ in range(STEPS):
-        opt.step(target.evaluate(params)[1])
+        gradient, extras = target.evaluate(params)[1], {}
+        if "gradient_at_previous" in recipe.requires:
+            extras["gradient_at_previous"] = target.evaluate(before)[1]
+            before = {name: x.copy() for name, x in params.items()}
+        opt.step(gradient, **extras)
     return target.evaluate(opt.evaluation_params())[0] / first
 
 

@@ -16,8 +16,13 @@
 #include <thread>
 
 #include "base/blas_threads.h"
+#include "estimator/recursive.h"
 #include "linalg/blas.h"
 #include "plans.h"
+#include "precond/distance_estimate.h"
+#include "transform/private_mean.h"
+#include "transform/variance_reduction.h"
+#include "update/extrapolated.h"
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define REPLACES_MALLOC 1
@@ -279,6 +284,33 @@ TEST("from the second run on, steps and updates allocate nothing: every part, co
                     }
                 }
         CHECK(i >= 2 * plans::combinations());  // each combination of the other parts came up
+    });
+}
+
+TEST("nor do shared sums, extras, noise, clipping and extrapolation") {
+    support::forBothDtypes([]<class T>(T) {
+        Problem<T> problem;
+        const std::size_t group = problem.group(std::nullopt, Rule::regularization);
+        plans::Pick pick;
+        pick.rule = Rule::regularization;
+        pick.update = std::make_shared<Extrapolated>(std::make_shared<Additive>(Decay::decoupled, 0.1), 0.9);
+        Pipeline clipped = plans::pipeline(pick), estimated = plans::pipeline(pick),
+                 recursive = plans::pipeline(pick), blurred = plans::pipeline(pick);
+        clipped.transforms = {std::make_shared<VarianceReduction>(0.1, 0.9, Reference::last),
+                              std::make_shared<ClipNorm>(0.5)};
+        estimated.preconditioner = std::make_shared<DistanceEstimate>(
+            DistanceEstimate::Options{0.9, 0.999, 0.99, 1e-8, 1e-3, 1.0, 2.0, true, false, 3});
+        recursive.estimator = std::make_shared<AdaptiveRecursive>(10.0, 100.0);
+        blurred.transforms = {std::make_shared<PrivateMean>(1.0, 1.0, 0)};
+        for (const Pipeline& parts : {clipped, estimated, recursive, blurred})
+            problem.add({24, 10}, parts, parts.sharing() ? problem.group(std::nullopt, pick.rule) : group);
+        problem.finish();
+        const auto other = support::gaussian<T>(240, 1);
+        problem.io[2].extras.previous = other.data();
+        problem.io[3].extras.perExample = {other.data(), 1};
+        problem.run(Mode::step);
+        for (const Mode mode : {Mode::step, Mode::update})
+            CHECK_EQ(allocationsOf([&] { problem.run(mode); }).own, std::size_t{0});
     });
 }
 

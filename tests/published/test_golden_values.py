@@ -66,6 +66,32 @@ def test_averages_on_a_scalar() -> None:
         assert abs(value - printed) <= 0.5e-4
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_mars_on_a_scalar(shape: tuple[int, ...]) -> None:
+    """MARS with gamma 0.5; the clip is that of the whole block."""
+    W = np.ones(shape)
+    opt = st.MARS([W], lr=0.1, gamma=0.5)
+    values = []
+    for g in GRADIENTS:
+        opt.step([np.full(shape, g)])
+        values.append(W.copy())
+    for t, value in zip(STORED_STEPS, (0.900000, 0.902564, 0.939286, 0.916950, 0.873597), strict=True):
+        assert np.abs(values[t - 1] - value).max() <= HALF_UNIT
+
+
+def test_prodigy_on_a_scalar() -> None:
+    """d and W after each of six gradients of one, from d = 0.001."""
+    W = np.ones(())
+    opt = st.Prodigy([W], d0=1e-3)
+    d = (0.001, 0.00158153, 0.00482241, 0.0134961, 0.0345097, 0.0885852)
+    weights = (0.996838, 0.992588, 0.984826, 0.962290, 0.901890, 0.747453)
+    for estimate, weight in zip(d, weights, strict=True):
+        opt.step([np.ones(())])
+        unit = 10.0 ** (np.floor(np.log10(estimate)) - 5)  # six digits
+        assert abs(opt.state_dict()["state/0/d"] - estimate) <= 0.5 * unit * (1 + 1e-6)
+        assert abs(W - weight) <= HALF_UNIT
+
+
 G = np.array([[1.0, 2.0, 2.0], [3.0, -1.0, 4.0]])
 SIGMA = (5.466207, 2.262870)
 POLAR = np.array([[0.11892, 0.89682, 0.42612], [0.57642, -0.41180, 0.70580]])

@@ -5,6 +5,9 @@
 
 namespace schattor {
 
+Rng::Rng(std::uint64_t seed, std::uint64_t salt, std::int64_t step)
+    : state_(Rng(Rng(Rng(seed).next() ^ salt).next() ^ static_cast<std::uint64_t>(step)).next()) {}
+
 std::uint64_t Rng::next() {
     state_ += 0x9e3779b97f4a7c15ULL;
     std::uint64_t z = state_;

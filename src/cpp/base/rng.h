@@ -11,6 +11,8 @@ namespace schattor {
 class Rng {
 public:
     explicit Rng(std::uint64_t seed) : state_(seed) {}
+    /// Numbers for one block (by its salt) in one step, independent of those of others.
+    Rng(std::uint64_t seed, std::uint64_t salt, std::int64_t step);
 
     std::uint64_t next();
     /// Uniform in (0, 1).

@@ -7,6 +7,7 @@
 #include "estimator/ema.h"
 #include "estimator/heavy_ball.h"
 #include "estimator/no_momentum.h"
+#include "estimator/recursive.h"
 
 namespace py = pybind11;
 
@@ -32,6 +33,9 @@ void bindEstimatorParts(py::module_& m) {
                 "init", init, {{"first", HeavyBallInit::first}, {"zero", HeavyBallInit::zero}});
             return std::make_shared<HeavyBall>(momentum, dampening, start, nesterov);
         }));
+    py::class_<Recursive, Estimator, std::shared_ptr<Recursive>>(m, "Recursive").def(py::init<Value>());
+    py::class_<AdaptiveRecursive, Recursive, std::shared_ptr<AdaptiveRecursive>>(m, "AdaptiveRecursive")
+        .def(py::init<double, double>());
 }
 
 }  // namespace schattor

@@ -25,9 +25,12 @@ Schatten::Route routeOf(const std::string& name) {
 }
 
 std::shared_ptr<Schatten> makeSchatten(Value p, const std::string& route, const std::string& coefficients,
-                                       int steps, double rcond, double rtol) {
+                                       int steps, double rcond, double rtol, double floor) {
     std::optional<Iteration> iteration;
-    if (route == "newton_schulz") iteration = makeIteration(coefficients, steps, rtol);
+    if (route == "newton_schulz") {
+        iteration = makeIteration(coefficients, steps, rtol);
+        iteration->floor = floor;
+    }
     return std::make_shared<Schatten>(p, routeOf(route), iteration, rcond, rtol);
 }
 

@@ -201,6 +201,7 @@ void bindPlan(py::module_& m) {
         .def("state", &PyPlan::state)
         .def("divided", [](const PyPlan& p, std::size_t i) { return p.plan.divided(i); })
         .def("count", [](const PyPlan& p, std::size_t i) { return p.plan.blocks.at(i)->count; })
+        .def("pace", [](const PyPlan& p, std::size_t i) { return p.plan.blocks.at(i)->pace(); })
         .def("state_written",
              [](PyPlan& p, std::size_t i, std::int64_t count) {
                  p.plan.blocks.at(i)->count = count;

@@ -3,6 +3,7 @@
 #include "bindings/bind.h"
 #include "bindings/named.h"
 #include "precond/diagonal.h"
+#include "precond/distance_estimate.h"
 #include "precond/ratio_of_moments.h"
 #include "precond/spectral_map.h"
 
@@ -38,6 +39,12 @@ void bindPreconditioner(py::module_& m) {
         .def(py::init<Value, Value, Value, double>());
     py::class_<Diagonal, Preconditioner, std::shared_ptr<Diagonal>>(m, "Diagonal")
         .def(py::init<std::shared_ptr<Moment>, std::shared_ptr<Division>>());
+    py::class_<DistanceEstimate, Preconditioner, std::shared_ptr<DistanceEstimate>>(m, "DistanceEstimate")
+        .def(py::init([](double beta1, double beta2, double beta3, double eps, double start,
+                         double coefficient, double growth, bool debias, bool warmup, Index every) {
+            return std::make_shared<DistanceEstimate>(DistanceEstimate::Options{
+                beta1, beta2, beta3, eps, start, coefficient, growth, debias, warmup, every});
+        }));
     py::class_<RatioOfMoments, Preconditioner, std::shared_ptr<RatioOfMoments>>(m, "RatioOfMoments")
         .def(py::init<Value, Value>());
 }

@@ -3,6 +3,7 @@
 #include "bindings/bind.h"
 #include "bindings/named.h"
 #include "update/additive.h"
+#include "update/extrapolated.h"
 #include "update/schedule_free.h"
 
 namespace py = pybind11;
@@ -22,6 +23,8 @@ void bindUpdate(py::module_& m) {
         }));
     py::class_<ScheduleFree, Update, std::shared_ptr<ScheduleFree>>(m, "ScheduleFree")
         .def(py::init<std::shared_ptr<Update>, double, double, double>());
+    py::class_<Extrapolated, Update, std::shared_ptr<Extrapolated>>(m, "Extrapolated")
+        .def(py::init<std::shared_ptr<Update>, Value>());
 }
 
 }  // namespace schattor

@@ -3,12 +3,12 @@
 #include <optional>
 
 #include "base/kernels.h"
-#include "base/part.h"
+#include "base/sharing.h"
 
 namespace schattor {
 
 /// Stands for the gradient in the rest of the step, and owns the momentum.
-class Estimator : public Part {
+class Estimator : public Sharing {
 public:
     /// Advances the state by the gradient `g` and returns where the estimate stands: `out`, a
     /// state array, or `g` itself. The caller reads it before the next call.

@@ -8,17 +8,21 @@
 
 #include "base/kernels.h"
 #include "linalg/adaptive_polar.h"
+#include "linalg/norms.h"
 #include "linalg/symmetric_iterate.h"
 #include "linalg/symmetric_product.h"
 
 namespace schattor {
 namespace {
 
-// x = g / (factor ||g||_F)
+// x = g / max(factor ||g||_F, floor)
 template <class T>
-void normalize(Shape s, const T* g, double factor, T* x) {
+void normalize(Shape s, const T* g, double factor, double floor, T* x) {
+    const double largest = kernels::maxAbs(s.size(), g);
+    if (floor > 0.0 && factor * frobeniusNorm(s.size(), g, largest).full() <= floor)
+        return kernels::scale(s.size(), 1.0 / floor, g, x);
     int exponent = 0;
-    std::frexp(kernels::maxAbs(s.size(), g), &exponent);
+    std::frexp(largest, &exponent);
     if (std::abs(exponent) < 100) {  // neither the squares nor the quotient leave the range
         kernels::scale(s.size(), 1.0 / (factor * std::sqrt(kernels::sumOfSquares(s.size(), g))), g, x);
         return;
@@ -106,7 +110,7 @@ Orthogonalized newtonSchulz(Shape shape, const T* g, const Iteration& iteration,
     if (iteration.adaptive()) return adaptivePolar(shape, g, iteration.rtol, iteration.steps, x, arena);
     const ArenaFrame frame(arena);
     const Index k = shape.smaller();
-    normalize(shape, g, iteration.set->normFactor, x);
+    normalize(shape, g, iteration.set->normFactor, iteration.floor, x);
     SymmetricIterate<T> iterate(shape, x, arena);
     if (SymmetricIterate<T>::defers(shape))
         iterateInGroups(iteration, shape, iterate, arena);
@@ -114,7 +118,7 @@ Orthogonalized newtonSchulz(Shape shape, const T* g, const Iteration& iteration,
         for (int i = 0; i < iteration.steps; ++i) iterate.step(iteration.triple(i), false);
     iterate.finish();
     Orthogonalized result = measure(k, iterate.gram(), iteration.steps);
-    result.reached = iteration.convergent();
+    result.reached = iteration.convergent() && iteration.floor == 0.0;
     return result;
 }
 

@@ -13,6 +13,7 @@ struct Iteration {
     const CoefficientSet* set = nullptr;
     int steps = 0;
     double rtol = 0.0;
+    double floor = 0.0;  ///< of a set: least divisor, whatever the norm
 
     bool adaptive() const { return set == nullptr; }
     /// Fewer steps than the table has may end above one, whatever the set.
@@ -28,7 +29,7 @@ struct Iteration {
 /// with "adaptive". Raises std::invalid_argument.
 Iteration makeIteration(std::string_view name, int steps, double rtol = 0.0);
 
-/// x = composite polynomial of G / (normFactor ||G||_F) on the singular values, for a finite,
+/// x = composite polynomial of G / max(normFactor ||G||_F, floor) on the singular values, for a finite,
 /// non-zero G: an approximation of its polar factor. The residual is ||I - X X'||_F / sqrt(k), taken on
 /// the smaller side, of the x that is returned.
 struct Orthogonalized {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <stdexcept>
 
 #include "base/kernels.h"
 #include "linalg/norms.h"
@@ -35,6 +36,8 @@ public:
         if (pipeline.output) states_[ofOutput].declare(*pipeline.output, shape);
         states_[ofUpdate].declare(*pipeline.update, shape);
         pipeline.geometry->check(inner_);
+        sharing_ = pipeline.sharing();
+        if (sharing_ != nullptr) checkSharing();
         for (const StateSlot& slot : states_[ofPreconditioner].slots)
             if (slot.shape.rows == inner_.rows && slot.shape.cols == inner_.cols)
                 metric_.push_back(states_[ofPreconditioner].pointers[metric_.size()]);
@@ -92,8 +95,11 @@ public:
         std::array<double, 4> extras = {};
         if (const Refusal refusal = scanExtras(io, extras)) return {refusal, 0.0, 0.0};
         double largest = std::max({maxima.gradient, extras[0], extras[3]});  // gradients all three
-        for (const auto& transform : pipeline.transforms)
+        for (const auto& transform : pipeline.transforms) {
             largest = transform->magnitude(slots, largest, maxima.weights);
+            if (!(largest <= largestFinite(dtype)))  // the next one may bound it again
+                return {{Refusal::Kind::gradientTooLarge, 0, 0, largest, largestFinite(dtype)}, 0.0, 0.0};
+        }
         const double gain = pipeline.estimator->gain(slots);
         double limit = largestFinite(dtype) / gain;
         pipeline.forEach(
@@ -114,11 +120,17 @@ public:
     void measure(const BlockIo& io, const StepContext& step, Arena& arena, double* sums) override {
         context_ = contextFor(io, step, arena);
         const T* g = transform(context_, static_cast<const T*>(io.gradient), ownContext());
-        pipeline.preconditioner->measure(contextOf(ofPreconditioner), g, sums);
+        sharing_->measure(contextOf(ofSharing()), g, sums);
     }
 
     void share(const BlockIo& io, const StepContext& step, std::span<const double> sums) override {
-        pipeline.preconditioner->share(step.slots, sums, io.lr, states_[ofPreconditioner].scalars);
+        sharing_->share(step.slots, sums, io.lr, shared());
+    }
+
+    std::span<double> shared() override { return states_[ofSharing()].scalars; }
+
+    double pace() const override {
+        return sharing_ == nullptr ? 1.0 : sharing_->pace(states_[ofSharing()].scalars, count);
     }
 
     void beginTurn(double turn) override {
@@ -133,6 +145,7 @@ public:
         const bool fused = heldDirection_.empty();
         T* direction = fused ? take(arena, shape.size()) : heldDirection_.data();
         context_ = contextFor(io, step, arena);
+        context_.lr *= pace();
         const T* g = transform(context_, static_cast<const T*>(io.gradient), ownContext());
         oracle_ = {};
         withheld_ = pipeline.frame && pipeline.frame->withholds(states_[ofFrame].scalars);
@@ -161,16 +174,17 @@ public:
         context_.arena = &arena;
         const double length = pipeline.scaling->factor(context_.slots, oracle_, coupling);
         const T* d = direction_;
-        double factor = io.lr * length, size = oracle_.frobenius;
+        const double lr = context_.lr;
+        double factor = lr * length, size = oracle_.frobenius;
         if (pipeline.output) {
             d = accumulate(pipeline.outputTakesLr ? factor : length, arena);
-            factor = pipeline.outputTakesLr ? 1.0 : io.lr;
+            factor = pipeline.outputTakesLr ? 1.0 : lr;
             size = std::sqrt(kernels::sumOfSquares(shape.size(), d));
         }
         pipeline.update->apply(contextOf(ofUpdate), factor, d, target);
         ++count;
         report.dualNorm = oracle_.dualNorm.in(dtype);
-        report.stepSize = oracle_.ballScale != 0.0 ? io.lr * length / oracle_.ballScale : 0.0;
+        report.stepSize = oracle_.ballScale != 0.0 ? lr * length / oracle_.ballScale : 0.0;
         report.updateRms = std::abs(factor) * size / std::sqrt(entries());
         report.residual = oracle_.residual;
         report.backend = oracle_.backend;
@@ -241,6 +255,19 @@ public:
     }
 
 private:
+    std::size_t ofSharing() const {
+        return sharing_ == pipeline.estimator.get() ? ofEstimator : ofPreconditioner;
+    }
+
+    void checkSharing() const {
+        if (sharing_ == pipeline.estimator.get() && pipeline.preconditioner &&
+            pipeline.preconditioner->sums() > 0)
+            throw std::invalid_argument("two parts need sums over the blocks");
+        for (const auto& transform : pipeline.transforms)  // they run twice
+            if (!transform->state(shape).empty())
+                throw std::invalid_argument("a transform with state stands before a part that needs sums");
+    }
+
     static T* take(Arena& arena, Index n) { return arena.take<T>(static_cast<std::size_t>(n)); }
 
     /// The output momentum, an estimator of linear form, takes `length` times the direction.
@@ -451,8 +478,9 @@ private:
     /// Where a part's state is in states_.
     enum : std::size_t { ofEstimator, ofFrame, ofPreconditioner, ofOutput, ofUpdate, ofTransforms };
     std::vector<PartState<T>> states_;  ///< the last ones are the adjustments'
-    Shape inner_;                       ///< inside the frame
-    std::vector<T*> metric_;            ///< the preconditioner's first arrays, as far as they have that shape
+    const Sharing* sharing_ = nullptr;
+    Shape inner_;             ///< inside the frame
+    std::vector<T*> metric_;  ///< the preconditioner's first arrays, as far as they have that shape
     std::uint64_t salt_ = 0xcbf29ce484222325ull;
     double turn_ = -1.0;
     bool withheld_ = false;

@@ -85,6 +85,10 @@ public:
     /// The block's part of the sums that the recipe shares, and what they mean for it.
     virtual void measure(const BlockIo&, const StepContext&, Arena&, double* sums) = 0;
     virtual void share(const BlockIo&, const StepContext&, std::span<const double> sums) = 0;
+    /// The numbers that all blocks of the recipe share.
+    virtual std::span<double> shared() = 0;
+    /// The factor on the learning rate that the parts set by themselves.
+    virtual double pace() const = 0;
     /// Starts the state anew unless this turn has begun already.
     virtual void beginTurn(double turn) = 0;
 

@@ -44,6 +44,12 @@ struct Pipeline {
         call(update.get());
     }
 
+    /// The part that needs sums over the blocks; null: none.
+    const Sharing* sharing() const {
+        if (estimator->sums() > 0) return estimator.get();
+        return preconditioner && preconditioner->sums() > 0 ? preconditioner.get() : nullptr;
+    }
+
     bool readsWeights() const {
         bool reads = false;
         forEach([&](const Part& part) { reads = reads || part.readsWeights(); });
@@ -54,7 +60,7 @@ struct Pipeline {
     /// oracle's step on the block consists of its steps on the pieces, which are then blocks of a mixed norm
     /// that separates.
     bool divisible(Shape shape) const {
-        if (output || frame || !adjustments.empty()) return false;
+        if (output || frame || !adjustments.empty() || sharing() != nullptr) return false;
         for (const auto& transform : transforms)
             if (!transform->elementwise()) return false;
         if (preconditioner && !preconditioner->elementwise()) return false;

@@ -18,6 +18,8 @@ void Plan::addBlock(std::unique_ptr<Block> block, std::size_t group, Value weigh
     Group& g = groups.at(group);
     if (!g.blocks.empty() && block->pipeline.scaling->rule() != g.rule)
         throw std::invalid_argument("blocks of one mixed norm follow different rules");
+    if (g.turns && block->pipeline.sharing() != nullptr)
+        throw std::invalid_argument("blocks that take turns cannot share sums");
     g.rule = block->pipeline.scaling->rule();
     g.blocks.push_back(blocks.size());
     g.weights.push_back(weight);
@@ -65,9 +67,8 @@ void Plan::finish() {
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         Block& block = *blocks[i];
-        if (block.pipeline.preconditioner)
-            sumsPerBlock_ =
-                std::max(sumsPerBlock_, static_cast<std::size_t>(block.pipeline.preconditioner->sums()));
+        if (const Sharing* sharing = block.pipeline.sharing())
+            sumsPerBlock_ = std::max(sumsPerBlock_, static_cast<std::size_t>(sharing->sums()));
         const bool coupled = !groups[block.group].separates();
         if (coupled) block.holdDirection();
         divided_.push_back(!coupled && block.pipeline.divisible(block.shape));
@@ -140,10 +141,13 @@ void Plan::shareSums(const Run& run) {
     const auto sums = [&](std::size_t i) {
         return std::span(sums_).subspan(i * sumsPerBlock_, sumsPerBlock_);
     };
-    const auto shares = [&](std::size_t i) {
-        const auto& part = blocks[i]->pipeline.preconditioner;
-        return part && part->sums() > 0;
-    };
+    const auto shares = [&](std::size_t i) { return blocks[i]->pipeline.sharing() != nullptr; };
+    for (const Group& group : groups) {  // a block that has joined later takes over what the others know
+        if (group.blocks.empty() || !shares(group.blocks.front())) continue;
+        const std::span<const double> known = blocks[group.blocks.front()]->shared();
+        for (const std::size_t i : group.blocks)
+            std::copy(known.begin(), known.end(), blocks[i]->shared().begin());
+    }
     std::fill(sums_.begin(), sums_.end(), 0.0);
     forEach(run, steps_, [&](const Item& item, Arena& arena) {
         const std::size_t i = item.block;

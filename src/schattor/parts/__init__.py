@@ -1,6 +1,7 @@
 """The parts that recipes put into the slots of the pipeline, beside estimators and geometries."""
 
 from .adjustments import Adjustment
+from .distance import DistanceEstimate
 from .frames import Frame, RandomRange
 from .preconditioners import (
     CentredSquares,
@@ -18,7 +19,7 @@ from .preconditioners import (
     Squares,
     SumOfSquares,
 )
-from .relations import Pairing, Turns
+from .relations import Cyclic, Pairing, Shuffled, Turns
 from .scalings import (
     ClippedNorm,
     NormPower,
@@ -32,16 +33,21 @@ from .scalings import (
 from .spectral_map import SpectralMap
 from .transforms import L2Decay, Transform
 from .updates import Additive, ScheduleFree, Update
+from .variance import ClipNorm, Extrapolated, PrivateMean, VarianceReduction
 
 __all__ = [
     "Additive",
     "Adjustment",
     "CentredSquares",
+    "ClipNorm",
     "ClippedNorm",
+    "Cyclic",
     "Debiased",
     "Deviations",
     "Diagonal",
+    "DistanceEstimate",
     "Division",
+    "Extrapolated",
     "Frame",
     "L2Decay",
     "Largest",
@@ -51,12 +57,14 @@ __all__ = [
     "Pairing",
     "Plain",
     "Preconditioner",
+    "PrivateMean",
     "RandomRange",
     "RatioOfMoments",
     "Rectified",
     "Scaling",
     "ScheduleFree",
     "SecondMoment",
+    "Shuffled",
     "SmallerSide",
     "SmoothnessStep",
     "SpectralMap",
@@ -66,5 +74,6 @@ __all__ = [
     "Transform",
     "Turns",
     "Update",
+    "VarianceReduction",
     "shape_factor",
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+
+import numpy as np
 
 
 class Turns(ABC):
@@ -12,6 +15,53 @@ class Turns(ABC):
     @abstractmethod
     def at(self, step: int, blocks: int) -> tuple[int, int]:
         """Return the number of the turn at this global step, from 0, and the position of the block that moves."""
+
+
+ORDERS = ("ascending", "descending")
+
+
+@dataclass(frozen=True)
+class Cyclic(Turns):
+    """The blocks in their order, or from the last to the first, each for `every` steps; then again."""
+
+    every: int = 50
+    order: str = "descending"
+
+    def __post_init__(self) -> None:
+        check_every(self.every)
+        if self.order not in ORDERS:
+            raise ValueError(f"order must be one of {', '.join(map(repr, ORDERS))}, got {self.order!r}")
+
+    def at(self, step: int, blocks: int) -> tuple[int, int]:
+        """Return the number of the turn at this global step, from 0, and the position of the block that moves."""
+        turn = step // self.every
+        position = turn % blocks
+        return turn, position if self.order == "ascending" else blocks - 1 - position
+
+
+@dataclass(frozen=True)
+class Shuffled(Turns):
+    """Each block once, for `every` steps, in an order drawn by `seed`; then in another one."""
+
+    every: int = 50
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_every(self.every)
+        if operator.index(self.seed) < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
+
+    def at(self, step: int, blocks: int) -> tuple[int, int]:
+        """Return the number of the turn at this global step, from 0, and the position of the block that moves."""
+        turn = step // self.every
+        round_, position = divmod(turn, blocks)
+        return turn, int(np.random.default_rng((self.seed, round_)).permutation(blocks)[position])
+
+
+def check_every(every: int) -> None:
+    """Raise unless a turn lasts a whole number of steps, at least one."""
+    if operator.index(every) < 1:
+        raise ValueError(f"every must be at least 1, got {every}")
 
 
 @dataclass(frozen=True)

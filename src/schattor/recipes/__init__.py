@@ -12,11 +12,16 @@ from ._table import describe
 from .adaptive import adabelief, adadelta, adagrad, adam, adamw, amsgrad, radam, rmsprop
 from .averaging import schedule_free as schedule_free
 from .averaging import schedule_free_adamw, schedule_free_sgd
+from .distance import prodigy
 from .momentum import normalized_sgd, sgd
+from .private import dp_muon
 from .schatten import schattor
 from .sign import lion, sign_sgd, signum
 from .spectral import muon, polar_grad, scion
 from .spectrum import clipped_scion, dion, freon, gluon, htmuon, lion_muon, low_rank_muon
+from .turns import badam
+from .turns import block_coordinate as block_coordinate
+from .variance import mars, mars_m, nigt, storm
 
 __all__ = [
     "adabelief",
@@ -25,17 +30,23 @@ __all__ = [
     "adam",
     "adamw",
     "amsgrad",
+    "badam",
     "clipped_scion",
     "dion",
+    "dp_muon",
     "freon",
     "gluon",
     "htmuon",
     "lion",
     "lion_muon",
     "low_rank_muon",
+    "mars",
+    "mars_m",
     "muon",
+    "nigt",
     "normalized_sgd",
     "polar_grad",
+    "prodigy",
     "radam",
     "rmsprop",
     "schattor",
@@ -45,6 +56,7 @@ __all__ = [
     "sgd",
     "sign_sgd",
     "signum",
+    "storm",
 ]
 
 _REGISTRY: dict[str, RecipeFunction[Any]] = {name: globals()[name] for name in __all__}

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <algorithm>
+#include <memory>
+
+#include "update/update.h"
+
+namespace schattor {
+
+/// Implicit gradient transport (NIGT, arXiv 2002.03305) round another update, which moves the iterate x. The
+/// weights hold x + b / (1 - b) (x - x_before), where the next gradient is wanted.
+class Extrapolated final : public Update {
+public:
+    Extrapolated(std::shared_ptr<const Update> inner, Value momentum)
+        : inner_(std::move(inner)), momentum_(momentum) {}
+
+    std::vector<StateSlot> state(Shape s) const override { return {{"iterate", s}}; }
+    void apply(const Context<float>& c, double factor, const float* d, float* w) const override {
+        run(c, factor, d, w);
+    }
+    void apply(const Context<double>& c, double factor, const double* d, double* w) const override {
+        run(c, factor, d, w);
+    }
+
+private:
+    template <class T>
+    void run(const Context<T>& c, double factor, const T* d, T* w) const {
+        T* x = c.state[0];
+        if (c.count == 0) std::copy(w, w + c.size(), x);
+        std::copy(x, x + c.size(), w);  // from here on w is x_before
+        Context<T> own = c;
+        own.weights = w;
+        own.state = {};
+        inner_->apply(own, factor, d, x);
+        const double b = c(momentum_);
+        const T ahead = static_cast<T>(b / (1.0 - b));
+        for (Index i = 0; i < c.size(); ++i) w[i] = x[i] + ahead * (x[i] - w[i]);
+    }
+
+    std::shared_ptr<const Update> inner_;
+    Value momentum_;
+};
+
+}  // namespace schattor
