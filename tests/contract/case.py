@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import schattor as st
+from schattor._arrays import matrix_shape
 from schattor.blocks import flatten
 
 Blocks = dict[str, np.ndarray]
@@ -26,22 +28,26 @@ class Supplied(st.Optimizer):
         extras: dict[str, Any] = {}
         for route in self._routes:
             name = route.block.owner
-            if isinstance(given.get(name), np.ndarray):
-                for kind, arrays in st.testing.extras_for(route.recipe, {name: given[name]}).items():
-                    extras.setdefault(kind, {}).update(arrays)
+            under = [given[i] for i in self._blocks[name].names if given.get(i) is not None]
+            if not under:
+                continue
+            fit = all(isinstance(x, np.ndarray) and x.shape == under[0].shape for x in under)
+            like = functools.reduce(np.add, under) if fit else np.zeros_like(self.params[name])
+            for kind, arrays in st.testing.extras_for(route.recipe, {name: like}).items():
+                extras.setdefault(kind, {}).update(arrays)
         return extras
 
     def step(self, grads: Any, **extras: Any) -> None:
         """As the optimizer's."""
-        super().step(grads, **(extras or self._made_up(grads)))
+        super().step(grads, **{**self._made_up(grads), **extras})
 
     def update(self, grads: Any, **extras: Any) -> Any:
         """As the optimizer's."""
-        return super().update(grads, **(extras or self._made_up(grads)))
+        return super().update(grads, **{**self._made_up(grads), **extras})
 
     def peek(self, grads: Any, **extras: Any) -> Any:
         """As the optimizer's."""
-        return super().peek(grads, **(extras or self._made_up(grads)))
+        return super().peek(grads, **{**self._made_up(grads), **extras})
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,17 @@ class Case:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Blocks that the recipe takes."""
         return MATRICES if self.make().matrices_only else ANY
+
+    @property
+    def withholds_first(self) -> bool:
+        """Whether a block's first step moves nothing, decay included."""
+        frame = self.make().frame
+        return frame is not None and frame.withholds_first
+
+    def determined(self, blocks: Blocks) -> Blocks:
+        """The blocks in which the first gradient determines the coordinates: in others they depend on rounding."""
+        frame = self.make().frame
+        return {i: x for i, x in blocks.items() if frame is None or frame.determined(matrix_shape(x.shape))}
 
     def takes(self, argument: str) -> bool:
         """Whether the recipe has this argument."""

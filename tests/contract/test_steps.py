@@ -50,8 +50,13 @@ def test_dtype_is_kept(case: Case, dtype: type) -> None:
     opt = run(case, W, gradients)
     for blocks in (opt.params, opt.update(gradients[0]), opt.peek(gradients[0]), opt.evaluation_params()):
         assert {i: x.dtype for i, x in blocks.items()} == dict.fromkeys(W, np.dtype(dtype))
-    for key, value in opt.state_dict().items():
-        assert value.dtype == dtype or value.dtype.kind in "iU", key
+    state = opt.state_dict()
+    numbers = {
+        key.split("/")[-1] for key, x in state.items() if key.startswith("state/tall/") and x.ndim == 0
+    }
+    for key, value in state.items():
+        number = key.split("/")[-1] in numbers  # may be kept in double whatever the dtype
+        assert value.dtype in (dtype, np.float64 if number else dtype) or value.dtype.kind in "iU", key
     assert opt.step(gradients[0]) is None
 
 
@@ -275,7 +280,10 @@ def test_homogeneity(case: Case, dtype: type) -> None:
             wanted = mapped(lambda x, c=c: x * dtype(c) ** dtype(case.degree), base_steps[t])
             # Powers of two scale without rounding; another factor rounds the gradients, and the conditioning of an
             # estimate amplifies that.
-            assert_close(D, wanted, factor=16 if c in exact else 2e3)
+            if c in exact:
+                assert_close(D, wanted, factor=16)
+            else:
+                assert_close(D, case.determined(wanted), factor=2e3)
 
 
 def test_quadratic_loss_falls(case: Case, dtype: type) -> None:
@@ -341,7 +349,8 @@ def check_decay(case: Case, dtype: type, decay: str, lost: Callable[..., np.ndar
         for i, x in before.items():
             # D was rounded in its difference to the weights of the run without decay.
             size = float(np.abs(W[i]).max() + np.abs(x).max() * (1 + DECAY) + np.abs(D[i]).max())
-            wanted = x - lost(x, D[i], at_step(lr, t) * schedule(t)) + D[i]
+            withheld = t == 0 and case.withholds_first
+            wanted = x if withheld else x - lost(x, D[i], at_step(lr, t) * schedule(t)) + D[i]
             np.testing.assert_allclose(with_decay.params[i], wanted, rtol=0, atol=8 * eps * size, err_msg=i)
 
 
@@ -352,6 +361,8 @@ def test_l2_decay(case: Case, dtype: type) -> None:
     outside = Supplied(copied(W), case.inner(weight_decay=0.0))
     for G in gradients:
         inside.step(G)
-        outside.step(mapped(lambda g, x: g + dtype(DECAY) * x, G, outside.params))
+        whole = mapped(lambda g, x: g + dtype(DECAY) * x, G, outside.params)
+        samples = {k: x for k, x in outside._made_up(G).items() if k in ("activations", "deltas")}
+        outside.step(whole, **samples)  # a penalty has none
         # The two sums of W may differ by a rounding; the conditioning of an estimate amplifies it.
         assert_close(inside.params, outside.params, factor=2e3)

@@ -95,14 +95,16 @@ public:
         for (const auto& transform : pipeline.transforms)
             largest = transform->magnitude(slots, largest, maxima.weights);
         const double gain = pipeline.estimator->gain(slots);
-        double limit = largestFinite(dtype) / gain;
-        pipeline.forEach(
-            [&](const Part& part) { limit = std::min(limit, part.largestMagnitude(shape, dtype)); });
+        double limit = largestFinite(dtype) / gain, samples = largestFinite(dtype);
+        pipeline.forEach([&](const Part& part) {
+            limit = std::min(limit, part.largestMagnitude(shape, dtype));
+            samples = std::min(samples, part.largestSample(shape, dtype));
+        });
         Magnitudes result;
         if (!(largest <= limit)) result.refusal = {Refusal::Kind::gradientTooLarge, 0, 0, largest, limit};
         for (const std::size_t i : {1, 2})
-            if (!(extras[i] <= limit))
-                result.refusal = {Refusal::Kind::extraTooLarge, 0, 0, extras[i], limit, i};
+            if (!(extras[i] <= samples))
+                result.refusal = {Refusal::Kind::extraTooLarge, 0, 0, extras[i], samples, i};
         const double b = pipeline.estimator->retention(slots);
         result.estimate = std::max(largest * gain, b * held_ + (1.0 - b) * largest * gain);
         // A preconditioner brings the estimate to its own scale.
