@@ -2,12 +2,22 @@
 
 from .adjustments import Adjustment
 from .frames import Frame, RandomRange
+from .kronecker import (
+    Eigenbasis,
+    Grafted,
+    InverseInputMoment,
+    KroneckerInverses,
+    KroneckerRoots,
+    LaggedEigenbasis,
+)
 from .preconditioners import (
     CentredSquares,
     Debiased,
+    DebiasedOutside,
     Deviations,
     Diagonal,
     Division,
+    Identity,
     Largest,
     Moment,
     Plain,
@@ -39,11 +49,19 @@ __all__ = [
     "CentredSquares",
     "ClippedNorm",
     "Debiased",
+    "DebiasedOutside",
     "Deviations",
     "Diagonal",
     "Division",
+    "Eigenbasis",
     "Frame",
+    "Grafted",
+    "Identity",
+    "InverseInputMoment",
+    "KroneckerInverses",
+    "KroneckerRoots",
     "L2Decay",
+    "LaggedEigenbasis",
     "Largest",
     "Moment",
     "NormPower",
