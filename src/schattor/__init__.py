@@ -10,7 +10,9 @@ from .ky_fan import KyFan
 from .mixed_norm import MixedNorm
 from .optimizer import Optimizer
 from .optimizers import (
+    KFAC,
     SGD,
+    SOAP,
     AdaBelief,
     Adadelta,
     Adagrad,
@@ -19,6 +21,7 @@ from .optimizers import (
     AMSGrad,
     ClippedScion,
     Dion,
+    EigenAdam,
     Freon,
     Gluon,
     HTMuon,
@@ -26,6 +29,7 @@ from .optimizers import (
     LionMuon,
     LowRankMuon,
     Muon,
+    NewtonMuon,
     NormalizedSGD,
     PolarGrad,
     RAdam,
@@ -34,6 +38,7 @@ from .optimizers import (
     ScheduleFreeAdamW,
     ScheduleFreeSGD,
     Scion,
+    Shampoo,
     SignSGD,
     Signum,
 )
@@ -42,7 +47,9 @@ from .recipe import Recipe
 from .report import BlockReport, Report
 
 __all__ = [
+    "KFAC",
     "SGD",
+    "SOAP",
     "AMSGrad",
     "AdaBelief",
     "Adadelta",
@@ -54,6 +61,7 @@ __all__ = [
     "ColumnNorm",
     "CostModel",
     "Dion",
+    "EigenAdam",
     "Freon",
     "Gluon",
     "HTMuon",
@@ -64,6 +72,7 @@ __all__ = [
     "Lp",
     "MixedNorm",
     "Muon",
+    "NewtonMuon",
     "NormalizedSGD",
     "Optimizer",
     "OracleInfo",
@@ -78,6 +87,7 @@ __all__ = [
     "ScheduleFreeAdamW",
     "ScheduleFreeSGD",
     "Scion",
+    "Shampoo",
     "Sign",
     "SignSGD",
     "Signum",

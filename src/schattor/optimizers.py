@@ -156,3 +156,23 @@ class ClippedScion(RecipeOptimizer, recipe=recipes.clipped_scion):
 
 class Gluon(RecipeOptimizer, recipe=recipes.gluon):
     """Gluon with one norm and one pair of constants for all blocks."""
+
+
+class Shampoo(RecipeOptimizer, recipe=recipes.shampoo):
+    """Shampoo over named blocks."""
+
+
+class SOAP(RecipeOptimizer, recipe=recipes.soap):
+    """SOAP over named blocks."""
+
+
+class EigenAdam(RecipeOptimizer, recipe=recipes.eigen_adam):
+    """Eigen-Adam over named blocks."""
+
+
+class KFAC(RecipeOptimizer, recipe=recipes.kfac):
+    """K-FAC over named matrices."""
+
+
+class NewtonMuon(RecipeOptimizer, recipe=recipes.newton_muon):
+    """Newton-Muon over named matrices."""

@@ -12,6 +12,7 @@ from ._table import describe
 from .adaptive import adabelief, adadelta, adagrad, adam, adamw, amsgrad, radam, rmsprop
 from .averaging import schedule_free as schedule_free
 from .averaging import schedule_free_adamw, schedule_free_sgd
+from .kronecker import eigen_adam, kfac, newton_muon, shampoo, soap
 from .momentum import normalized_sgd, sgd
 from .schatten import schattor
 from .sign import lion, sign_sgd, signum
@@ -27,13 +28,16 @@ __all__ = [
     "amsgrad",
     "clipped_scion",
     "dion",
+    "eigen_adam",
     "freon",
     "gluon",
     "htmuon",
+    "kfac",
     "lion",
     "lion_muon",
     "low_rank_muon",
     "muon",
+    "newton_muon",
     "normalized_sgd",
     "polar_grad",
     "radam",
@@ -43,8 +47,10 @@ __all__ = [
     "schedule_free_sgd",
     "scion",
     "sgd",
+    "shampoo",
     "sign_sgd",
     "signum",
+    "soap",
 ]
 
 _REGISTRY: dict[str, RecipeFunction[Any]] = {name: globals()[name] for name in __all__}
