@@ -70,12 +70,8 @@ public:
     bool withholds(std::span<const double> scalars) const override { return scalars[0] == 0.0; }
     void observe(const Context<float>& c, const float* g) const override { begin(c, g); }
     void observe(const Context<double>& c, const double* g) const override { begin(c, g); }
-    void conclude(const Context<float>& c, const float* g, std::span<float* const>) const override {
-        advance(c, g, false);
-    }
-    void conclude(const Context<double>& c, const double* g, std::span<double* const>) const override {
-        advance(c, g, false);
-    }
+    void conclude(const Context<float>& c, const float* g) const override { advance(c, g, false); }
+    void conclude(const Context<double>& c, const double* g) const override { advance(c, g, false); }
 
 private:
     template <class T>

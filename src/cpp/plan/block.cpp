@@ -35,11 +35,6 @@ public:
         if (pipeline.output) states_[ofOutput].declare(*pipeline.output, shape);
         states_[ofUpdate].declare(*pipeline.update, shape);
         pipeline.geometry->check(inner_);
-        for (const StateSlot& slot : states_[ofPreconditioner].slots)
-            if (slot.shape.rows == inner_.rows && slot.shape.cols == inner_.cols)
-                metric_.push_back(states_[ofPreconditioner].pointers[metric_.size()]);
-            else
-                break;
         for (const char c : name) salt_ = (salt_ ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
     }
 
@@ -297,7 +292,7 @@ private:
         oracle_ = pipeline.geometry->ball({step.slots, &arena, false, true, step.team}, inner_, mapped, d);
         settle(n, oracle_.inputIsDirection ? mapped : d, d);
         pipeline.frame->leave(outside, d, direction);
-        pipeline.frame->conclude(outside, g, metric_);
+        pipeline.frame->conclude(outside, g);
         measureDirection(direction);
     }
 
@@ -454,7 +449,6 @@ private:
     enum : std::size_t { ofEstimator, ofFrame, ofPreconditioner, ofOutput, ofUpdate, ofTransforms };
     std::vector<PartState<T>> states_;  ///< the last ones are the adjustments'
     Shape inner_;                       ///< inside the frame
-    std::vector<T*> metric_;            ///< the preconditioner's first arrays, as far as they have that shape
     std::uint64_t salt_ = 0xcbf29ce484222325ull;
     double turn_ = -1.0;
     bool withheld_ = false;
