@@ -10,10 +10,12 @@ from .ky_fan import KyFan
 from .mixed_norm import MixedNorm
 from .optimizer import Optimizer
 from .optimizers import (
+    KFAC,
     MARS,
     MARSM,
     NIGT,
     SGD,
+    SOAP,
     STORM,
     AdaBelief,
     Adadelta,
@@ -25,6 +27,7 @@ from .optimizers import (
     ClippedScion,
     Dion,
     DPMuon,
+    EigenAdam,
     Freon,
     Gluon,
     HTMuon,
@@ -32,6 +35,7 @@ from .optimizers import (
     LionMuon,
     LowRankMuon,
     Muon,
+    NewtonMuon,
     NormalizedSGD,
     PolarGrad,
     Prodigy,
@@ -41,6 +45,7 @@ from .optimizers import (
     ScheduleFreeAdamW,
     ScheduleFreeSGD,
     Scion,
+    Shampoo,
     SignSGD,
     Signum,
 )
@@ -49,10 +54,12 @@ from .recipe import Recipe
 from .report import BlockReport, Report
 
 __all__ = [
+    "KFAC",
     "MARS",
     "MARSM",
     "NIGT",
     "SGD",
+    "SOAP",
     "STORM",
     "AMSGrad",
     "AdaBelief",
@@ -67,6 +74,7 @@ __all__ = [
     "CostModel",
     "DPMuon",
     "Dion",
+    "EigenAdam",
     "Freon",
     "Gluon",
     "HTMuon",
@@ -77,6 +85,7 @@ __all__ = [
     "Lp",
     "MixedNorm",
     "Muon",
+    "NewtonMuon",
     "NormalizedSGD",
     "Optimizer",
     "OracleInfo",
@@ -92,6 +101,7 @@ __all__ = [
     "ScheduleFreeAdamW",
     "ScheduleFreeSGD",
     "Scion",
+    "Shampoo",
     "Sign",
     "SignSGD",
     "Signum",

@@ -54,10 +54,29 @@ class ClipNorm(Transform):
 class PrivateMean(Transform):
     def __init__(self, clip: Value, noise_multiplier: Value, seed: int) -> None: ...
 
+class InverseInputMoment(Transform):
+    def __init__(
+        self,
+        beta: float,
+        initial: float,
+        ridge: float,
+        eps: float,
+        frequency: int,
+        blocks: int,
+        inputs: int,
+        inputs_are_rows: bool,
+    ) -> None: ...
+
 class Frame: ...
 
 class RandomRange(Frame):
     def __init__(self, rank: int, seed: int) -> None: ...
+
+class Eigenbasis(Frame):
+    def __init__(self, left: bool, right: bool, beta: Value, frequency: int, following: str) -> None: ...
+
+class LaggedEigenbasis(Frame):
+    def __init__(self, left: bool, right: bool, beta: Value, frequency: int, following: str) -> None: ...
 
 class Adjustment: ...
 class Estimator: ...
@@ -109,6 +128,9 @@ class Plain(Division):
 class Debiased(Division):
     def __init__(self, beta: Value, eps: Value, mean_beta: Value) -> None: ...
 
+class DebiasedOutside(Division):
+    def __init__(self, beta: Value, eps: Value, mean_beta: Value) -> None: ...
+
 class Rectified(Division):
     def __init__(self, beta: Value, eps: Value, mean_beta: Value, early: float) -> None: ...
 
@@ -129,6 +151,18 @@ class DistanceEstimate(Preconditioner):
         warmup: bool,
         every: int,
     ) -> None: ...
+
+class Identity(Preconditioner):
+    def __init__(self) -> None: ...
+
+class Grafted(Preconditioner):
+    def __init__(self, direction: Preconditioner, length: Preconditioner, start: int) -> None: ...
+
+class KroneckerRoots(Preconditioner):
+    def __init__(self, beta: Value, eps: Value, start: int, frequency: int) -> None: ...
+
+class KroneckerInverses(Preconditioner):
+    def __init__(self, beta: Value, damping: Value, frequency: int) -> None: ...
 
 class RatioOfMoments(Preconditioner):
     def __init__(self, beta: Value, eps: Value) -> None: ...

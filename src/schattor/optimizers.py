@@ -184,3 +184,23 @@ class BAdam(RecipeOptimizer, recipe=recipes.badam):
 
 class DPMuon(RecipeOptimizer, recipe=recipes.dp_muon):
     """DP-Muon over named matrices."""
+
+
+class Shampoo(RecipeOptimizer, recipe=recipes.shampoo):
+    """Shampoo over named blocks."""
+
+
+class SOAP(RecipeOptimizer, recipe=recipes.soap):
+    """SOAP over named blocks."""
+
+
+class EigenAdam(RecipeOptimizer, recipe=recipes.eigen_adam):
+    """Eigen-Adam over named blocks."""
+
+
+class KFAC(RecipeOptimizer, recipe=recipes.kfac):
+    """K-FAC over named matrices."""
+
+
+class NewtonMuon(RecipeOptimizer, recipe=recipes.newton_muon):
+    """Newton-Muon over named matrices."""

@@ -253,6 +253,8 @@ def decay_parts(decay: str, weight_decay: Schedulable) -> dict[str, Any]:
         NON_NEGATIVE.check_schedulable("weight_decay", weight_decay)
         transforms = () if weight_decay == 0 else (L2Decay(weight_decay),)
         return {"transforms": transforms, "update": Additive()}
-    if decay not in ("decoupled", "independent", "cautious"):
-        raise ValueError(f"decay must be 'decoupled', 'l2', 'independent' or 'cautious', got {decay!r}")
+    if decay not in ("decoupled", "independent", "cautious", "after"):
+        raise ValueError(
+            f"decay must be 'decoupled', 'l2', 'independent', 'cautious' or 'after', got {decay!r}"
+        )
     return {"update": Additive("none" if weight_decay == 0 else decay, weight_decay)}

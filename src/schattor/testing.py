@@ -133,7 +133,8 @@ def extras_for(recipe: Recipe, grads: Blocks) -> dict[str, Blocks]:
     """Return made-up extras of the kinds that a recipe requires, from gradients of a step.
 
     The previous gradient is half of the gradient; the samples' gradients are 0.5, 0.75 and 1 times it; its rows stand
-    for activations and its columns for deltas, so that the extras turn with the gradients.
+    for activations and its columns for deltas, so that the extras turn with the gradients. Activations have a root mean
+    square of one, as they do not follow the scale of the loss.
 
     Parameters
     ----------
@@ -152,11 +153,20 @@ def extras_for(recipe: Recipe, grads: Blocks) -> dict[str, Blocks]:
     """
     made: dict[str, Callable[[FloatArray], FloatArray]] = {
         "gradient_at_previous": lambda g: np.asarray(0.5 * g, dtype=g.dtype),
-        "activations": lambda g: g.reshape(matrix_shape(g.shape)),
+        "activations": lambda g: _of_rms_one(g.reshape(matrix_shape(g.shape))),
         "deltas": lambda g: g.reshape(matrix_shape(g.shape)).T,
         "per_example": lambda g: np.stack([0.5 * g, 0.75 * g, g]).astype(g.dtype),
     }
     return {kind: {name: made[kind](g) for name, g in grads.items()} for kind in sorted(recipe.requires)}
+
+
+def _of_rms_one(x: FloatArray) -> FloatArray:
+    x = np.ascontiguousarray(x)  # sums in one order, whatever the layout
+    largest = float(np.abs(x).max(initial=0))
+    if not 0 < largest < math.inf:
+        return x
+    scaled = x / x.dtype.type(largest)
+    return np.asarray(scaled / np.sqrt(np.mean(scaled**2)))
 
 
 def group_element(group: str, shape: Shape, rng: np.random.Generator) -> Map:
@@ -271,6 +281,9 @@ def _check_symmetry(recipe: Recipe, W: Blocks, gradients: list[Blocks], rng: np.
             _arrays(f"{recipe.name}, {name}: degree {recipe.degree}", scaled[name], wanted, 1e-9)
     if recipe.equivariance == "mixed":
         return
+    if recipe.frame is not None:
+        W = {name: x for name, x in W.items() if recipe.frame.determined(matrix_shape(x.shape))}
+        G, base = {name: G[name] for name in W}, {name: base[name] for name in W}
     maps = {name: group_element(recipe.equivariance, x.shape, rng) for name, x in W.items()}
     turned = {name: np.array(maps[name](x), order="C") for name, x in W.items()}
     mapped = {name: maps[name](g) for name, g in G.items()}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import schattor as st
+from schattor._arrays import matrix_shape
 from schattor.blocks import flatten
 
 Blocks = dict[str, np.ndarray]
@@ -78,6 +79,17 @@ class Case:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Blocks that the recipe takes."""
         return MATRICES if self.make().matrices_only else ANY
+
+    @property
+    def withholds_first(self) -> bool:
+        """Whether a block's first step moves nothing, decay included."""
+        frame = self.make().frame
+        return frame is not None and frame.withholds_first
+
+    def determined(self, blocks: Blocks) -> Blocks:
+        """The blocks in which the first gradient determines the coordinates: in others they depend on rounding."""
+        frame = self.make().frame
+        return {i: x for i, x in blocks.items() if frame is None or frame.determined(matrix_shape(x.shape))}
 
     def takes(self, argument: str) -> bool:
         """Whether the recipe has this argument."""

@@ -23,10 +23,14 @@ STEPS = 60
 
 @dataclass(frozen=True)
 class Target:
-    """A loss of matrices with its gradient, and where to start."""
+    """A loss of matrices with its gradient, and where to start.
+
+    `samples` are activations and deltas, seeing each matrix as a layer: the gradient is the mean of delta activation'.
+    """
 
     start: Blocks
     evaluate: Callable[[Blocks], tuple[float, Blocks]]
+    samples: Callable[[Blocks], tuple[Blocks, Blocks]]
 
 
 def quadratic() -> Target:
@@ -39,7 +43,10 @@ def quadratic() -> Target:
         distance = blocks["W"] - wanted
         return float((distance * (Q @ distance)).sum()) / 2, {"W": Q @ distance}
 
-    return Target({"W": np.zeros((8, 6))}, evaluate)
+    def samples(blocks: Blocks) -> tuple[Blocks, Blocks]:
+        return {"W": np.eye(6)}, {"W": 6 * (Q @ (blocks["W"] - wanted)).T}
+
+    return Target({"W": np.zeros((8, 6))}, evaluate, samples)
 
 
 @cache
@@ -64,7 +71,10 @@ def softmax() -> Target:
         loss, error = cross_entropy(X @ blocks["W"].T, Y)
         return loss, {"W": error.T @ X}
 
-    return Target({"W": np.zeros((10, 64))}, evaluate)
+    def samples(blocks: Blocks) -> tuple[Blocks, Blocks]:
+        return {"W": X}, {"W": len(X) * cross_entropy(X @ blocks["W"].T, Y)[1]}
+
+    return Target({"W": np.zeros((10, 64))}, evaluate, samples)
 
 
 def completion() -> Target:
@@ -73,13 +83,19 @@ def completion() -> Target:
     M = rng.standard_normal((12, 3)) @ rng.standard_normal((3, 10))
     seen = rng.random(M.shape) < 0.5
 
+    def errors(blocks: Blocks) -> np.ndarray:
+        return np.where(seen, blocks["U"] @ blocks["V"] - M, 0)
+
     def evaluate(blocks: Blocks) -> tuple[float, Blocks]:
-        error = np.where(seen, blocks["U"] @ blocks["V"] - M, 0)
+        error = errors(blocks)
         return float((error**2).sum()) / 2, {"U": error @ blocks["V"].T, "V": blocks["U"].T @ error}
 
-    return Target(
-        {"U": 0.3 * rng.standard_normal((12, 3)), "V": 0.3 * rng.standard_normal((3, 10))}, evaluate
-    )
+    def samples(blocks: Blocks) -> tuple[Blocks, Blocks]:
+        error = errors(blocks)
+        return {"U": blocks["V"].T, "V": error}, {"U": 10 * error.T, "V": 12 * blocks["U"]}
+
+    start = {"U": 0.3 * rng.standard_normal((12, 3)), "V": 0.3 * rng.standard_normal((3, 10))}
+    return Target(start, evaluate, samples)
 
 
 def perceptron() -> Target:
@@ -87,14 +103,21 @@ def perceptron() -> Target:
     X, Y = digits()
     rng = np.random.default_rng(2)
 
-    def evaluate(blocks: Blocks) -> tuple[float, Blocks]:
+    def passes(blocks: Blocks) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
         hidden = np.tanh(X @ blocks["A"].T)
         loss, error = cross_entropy(hidden @ blocks["B"].T, Y)
-        back = (error @ blocks["B"]) * (1 - hidden**2)
+        return loss, hidden, error, (error @ blocks["B"]) * (1 - hidden**2)
+
+    def evaluate(blocks: Blocks) -> tuple[float, Blocks]:
+        loss, hidden, error, back = passes(blocks)
         return loss, {"A": back.T @ X, "B": error.T @ hidden}
 
+    def samples(blocks: Blocks) -> tuple[Blocks, Blocks]:
+        _, hidden, error, back = passes(blocks)
+        return {"A": X, "B": hidden}, {"A": len(X) * back, "B": len(X) * error}
+
     start = {"A": rng.standard_normal((16, 64)) / 8, "B": rng.standard_normal((10, 16)) / 4}
-    return Target(start, evaluate)
+    return Target(start, evaluate, samples)
 
 
 TARGETS = {"quadratic": quadratic, "softmax": softmax, "completion": completion, "perceptron": perceptron}
@@ -115,7 +138,9 @@ def remaining(case: Case, target: Target, lr: float) -> float:
     opt, before = Supplied(params, recipe), params
     first = target.evaluate(params)[0]
     for _ in range(STEPS):
-        gradient, extras = target.evaluate(params)[1], {}
+        samples = dict(zip(("activations", "deltas"), target.samples(params), strict=True))
+        extras = {kind: samples[kind] for kind in recipe.requires & samples.keys()}
+        gradient = target.evaluate(params)[1]
         if "gradient_at_previous" in recipe.requires:
             extras["gradient_at_previous"] = target.evaluate(before)[1]
             before = {name: x.copy() for name, x in params.items()}

@@ -33,3 +33,15 @@ def test_gradients_of_the_targets(name: str) -> None:
     slope = sum(float((g * way[i]).sum()) for i, g in target.evaluate(point)[1].items())
     ends = [target.evaluate({i: x + h * way[i] for i, x in point.items()})[0] for h in (-1e-5, 1e-5)]
     assert (ends[1] - ends[0]) / 2e-5 == pytest.approx(slope, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_layers_of_the_targets(name: str) -> None:
+    """The mean of delta activation' over the samples is the gradient."""
+    target = TARGETS[name]()
+    rng = np.random.default_rng(4)
+    point = {i: x + 0.1 * rng.standard_normal(x.shape) for i, x in target.start.items()}
+    activations, deltas = target.samples(point)
+    for i, G in target.evaluate(point)[1].items():
+        mean = deltas[i].T @ activations[i] / len(activations[i])
+        np.testing.assert_allclose(mean, G, rtol=0, atol=1e-12 * np.abs(G).max())

@@ -296,7 +296,10 @@ def test_homogeneity(case: Case, dtype: type) -> None:
             wanted = mapped(lambda x, c=c: x * dtype(c) ** dtype(case.degree), base_steps[t])
             # Powers of two scale without rounding; another factor rounds the gradients, and the conditioning of an
             # estimate amplifies that.
-            assert_close(D, wanted, factor=16 if c in exact else 2e3)
+            if c in exact:
+                assert_close(D, wanted, factor=16)
+            else:
+                assert_close(D, case.determined(wanted), factor=2e3)
 
 
 def test_quadratic_loss_falls(case: Case, dtype: type) -> None:
@@ -368,7 +371,8 @@ def check_decay(case: Case, dtype: type, decay: str, lost: Callable[..., np.ndar
                 plain.shares
             ):  # a step as long as the dual norm; decay follows the recipe's own factor on the lr
                 lr = without.report[i].step_size / without.report[i].dual_norm
-            wanted = x - lost(x, D[i], lr) + D[i] if i in case.movers(t) else x
+            stays = i not in case.movers(t) or (t == 0 and case.withholds_first)
+            wanted = x if stays else x - lost(x, D[i], lr) + D[i]
             np.testing.assert_allclose(with_decay.params[i], wanted, rtol=0, atol=8 * eps * size, err_msg=i)
 
 
@@ -384,6 +388,8 @@ def test_l2_decay(case: Case, dtype: type) -> None:
     outside = Supplied(copied(W), case.inner(weight_decay=0.0, **case.steady))
     for G in gradients:
         inside.step(G)
-        outside.step(mapped(lambda g, x: g + dtype(DECAY) * x, G, outside.params))
+        whole = mapped(lambda g, x: g + dtype(DECAY) * x, G, outside.params)
+        samples = {k: x for k, x in outside._made_up(G).items() if k in ("activations", "deltas")}
+        outside.step(whole, **samples)  # a penalty has none
         # The two sums of W may differ by a rounding; the conditioning of an estimate amplifies it.
         assert_close(inside.params, outside.params, factor=2e3)

@@ -174,7 +174,7 @@ def test_float32_beside_float64(case: Case) -> None:
         assert x.dtype == (np.float32 if i == single else np.float64)
         if not case.coupled:
             assert bits(x) == bits(alone[i].params[i])
-        if not case.signed:  # one rounding may turn a sign
+        if not case.signed and i in case.determined(W):  # one rounding may turn a sign
             # float32 rounds at 1e-7; the conditioning of these estimates and eight steps stay below a factor of 1e4
             np.testing.assert_allclose(x, double.params[i], rtol=0, atol=1e-3)
     assert "float32/float64" in repr(opt)

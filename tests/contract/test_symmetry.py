@@ -18,6 +18,7 @@ def test_equivariance(case: Case) -> None:
     """Steps on the mapped problem are the mapped steps."""
     W, gradients = problem(case, np.float64, STEPS)
     recipe = case.make(weight_decay=0.0)
+    W, gradients = case.determined(W), [case.determined(G) for G in gradients]
     rng = np.random.default_rng(7)
     maps = {i: element(recipe.equivariance, x.shape, rng) for i, x in W.items()}
     mapped = {i: np.array(maps[i](x), order="C") for i, x in W.items()}

@@ -33,6 +33,33 @@ VIEWS: dict[str, tuple[st.views.View, tuple[int, ...]]] = {
 }
 
 
+def samples_for(recipe: st.Recipe, grads: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """Made-up activations and deltas, where the recipe reads them."""
+    made = st.testing.extras_for(recipe, grads)
+    return {kind: made[kind] for kind in ("activations", "deltas") if kind in made}
+
+
+def samples_of_pieces(recipe: st.Recipe, name: str, G: np.ndarray) -> tuple[Any, Any]:
+    """Those of "W" and "b" for the viewed array, and for its pieces as blocks.
+
+    The matrices of a stack are layers of their own; the pieces of a split layer have its activations.
+    """
+    beside = {"b": np.eye(2)}
+    apart = {f"W[{i}]": x for i, x in enumerate(pieces_of(name, G))}
+    if name == "batch":
+        pieces = samples_for(recipe, apart | beside)
+        whole = {
+            kind: {"W": np.stack([made[i] for i in apart]), "b": made["b"]} for kind, made in pieces.items()
+        }
+        return whole, pieces
+    whole = samples_for(recipe, {"W": G} | beside)
+    pieces = {}
+    for kind, made in whole.items():
+        cut = np.split(made["W"], 3, axis=1) if kind == "deltas" else [made["W"]] * 3
+        pieces[kind] = {"b": made["b"], **dict(zip(apart, map(np.ascontiguousarray, cut), strict=True))}
+    return whole, pieces
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("name", VIEWS)
 def test_pieces_move_as_blocks_of_their_own(name: str, case: Case) -> None:
@@ -45,11 +72,13 @@ def test_pieces_move_as_blocks_of_their_own(name: str, case: Case) -> None:
     for G in gradients:
         split = {f"W[{i}]": x for i, x in enumerate(pieces_of(name, G))} | {"b": np.eye(2)}
         given = {"W": G, "b": np.eye(2)}
+        extras, extras_apart = samples_of_pieces(case.make(), name, G)
         for tentative in ("peek", "update"):
-            D, parts = getattr(one, tentative)(given), getattr(many, tentative)(split)
+            D = getattr(one, tentative)(given, **extras)
+            parts = getattr(many, tentative)(split, **extras_apart)
             assert bits(pieces_of(name, D["W"])) == bits([parts[f"W[{i}]"] for i in range(3)])
-        one.step(given)
-        many.step(split)
+        one.step(given, **extras)
+        many.step(split, **extras_apart)
     for get in (lambda opt: opt.params, lambda opt: opt.evaluation_params()):
         assert bits(pieces_of(name, get(one)["W"])) == bits([get(many)[f"W[{i}]"] for i in range(3)])
     assert bits(one.state_dict()) == bits(many.state_dict())
@@ -120,8 +149,9 @@ def test_transposed_view(case: Case) -> None:
     turned = case.optimizer({"W": stored}, views={"W": st.views.transposed()})
     straight = case.optimizer({"W": plain})
     for G in gradients:
-        turned.step({"W": np.array(G.T, order="C")})
-        straight.step({"W": G})
+        samples = samples_for(case.make(), {"W": G})
+        turned.step({"W": np.array(G.T, order="C")}, **samples)
+        straight.step({"W": G}, **samples)
     np.testing.assert_allclose(stored.T, plain, rtol=0, atol=1e-11)
 
 

@@ -111,6 +111,22 @@ def test_polar_factor_of_a_matrix() -> None:
     assert np.abs(-D - nuclear * POLAR).max() <= nuclear * half_unit + 1e-6
 
 
+def test_shampoo_after_two_gradients() -> None:
+    """With sums and pseudo-inverse roots: first the polar factor, then the printed direction."""
+    second = np.array([[0.0, 1.0, -1.0], [2.0, 1.0, 0.0]])
+    printed = np.array([[-0.01482, 0.30629, -0.28293], [0.53459, 0.19550, -0.09639]])
+    opt = st.Shampoo([np.zeros((2, 3))], lr=1.0, betas=(0.0, 1.0), eps=0.0)
+    for gradient, expected in ((G, POLAR), (second, printed)):
+        assert np.abs(-opt.update([gradient])[0] - expected).max() <= 0.5e-5 * (1 + 1e-9)
+
+
+def test_first_step_of_eigen_adam() -> None:
+    """U sign(V'), as printed."""
+    printed = np.array([[-0.52248, 0.52248, 1.31416], [1.31416, -1.31416, 0.52248]])
+    D = st.EigenAdam([np.zeros((2, 3))], lr=1.0, eps=0.0).update([G])[0]
+    assert np.abs(-D - printed).max() <= 0.5e-5 * (1 + 1e-9)
+
+
 def test_report_has_the_printed_norms() -> None:
     """The dual norms of the first step at p = inf and p = 1 are the sum and the largest of the singular values."""
     for p, expected in ((np.inf, sum(SIGMA)), (1.0, SIGMA[0]), (2.0, np.hypot(*SIGMA))):

@@ -43,6 +43,8 @@ def moved(W: np.ndarray, D: np.ndarray, lr: float, weight_decay: float, decay: s
         return (1 - weight_decay) * W + D
     if decay == "cautious":
         return np.where(np.sign(W) == -np.sign(D), (1 - lr * weight_decay) * W, W) + D
+    if decay == "after":
+        return (1 - lr * weight_decay) * (W + D)
     assert decay == "l2"
     return W + D
 

@@ -35,8 +35,9 @@ public:
     virtual bool elementwise() const { return false; }
     /// Whether the part reads the weights, which must be finite then.
     virtual bool readsWeights() const { return false; }
-    /// Largest magnitude of a gradient or an extra that the part can take.
+    /// Largest magnitude of a gradient that the part can take, and of activations or deltas.
     virtual double largestMagnitude(Shape, Dtype dtype) const { return largestFinite(dtype); }
+    virtual double largestSample(Shape, Dtype dtype) const { return largestFinite(dtype); }
 };
 
 }  // namespace schattor

@@ -1,14 +1,33 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bind.h"
+#include "bindings/named.h"
+#include "frame/eigenbasis.h"
 #include "frame/random_range.h"
 
 namespace py = pybind11;
 
 namespace schattor {
 
+namespace {
+
+template <class F>
+void bindEigenbasis(py::module_& m, const char* name) {
+    py::class_<F, Frame, std::shared_ptr<F>>(m, name).def(
+        py::init([](bool left, bool right, Value beta, std::int64_t frequency, const std::string& following) {
+            const Following kind = named<Following>(
+                "following", following,
+                {{"eigenvectors", Following::eigenvectors}, {"power_step", Following::powerStep}});
+            return std::make_shared<F>(left, right, beta, frequency, kind);
+        }));
+}
+
+}  // namespace
+
 void bindFrame(py::module_& m) {
     py::class_<Frame, std::shared_ptr<Frame>>(m, "Frame");
+    bindEigenbasis<Eigenbasis>(m, "Eigenbasis");
+    bindEigenbasis<LaggedEigenbasis>(m, "LaggedEigenbasis");
     py::class_<RandomRange, Frame, std::shared_ptr<RandomRange>>(m, "RandomRange")
         .def(py::init<Index, std::uint64_t>());
 }

@@ -4,6 +4,8 @@
 #include "bindings/named.h"
 #include "precond/diagonal.h"
 #include "precond/distance_estimate.h"
+#include "precond/grafted.h"
+#include "precond/kronecker_factors.h"
 #include "precond/ratio_of_moments.h"
 #include "precond/spectral_map.h"
 
@@ -35,6 +37,8 @@ void bindPreconditioner(py::module_& m) {
     py::class_<Plain, Division, std::shared_ptr<Plain>>(m, "Plain").def(py::init<Value>());
     py::class_<Debiased, Division, std::shared_ptr<Debiased>>(m, "Debiased")
         .def(py::init<Value, Value, Value>());
+    py::class_<DebiasedOutside, Division, std::shared_ptr<DebiasedOutside>>(m, "DebiasedOutside")
+        .def(py::init<Value, Value, Value>());
     py::class_<Rectified, Division, std::shared_ptr<Rectified>>(m, "Rectified")
         .def(py::init<Value, Value, Value, double>());
     py::class_<Diagonal, Preconditioner, std::shared_ptr<Diagonal>>(m, "Diagonal")
@@ -47,6 +51,18 @@ void bindPreconditioner(py::module_& m) {
         }));
     py::class_<RatioOfMoments, Preconditioner, std::shared_ptr<RatioOfMoments>>(m, "RatioOfMoments")
         .def(py::init<Value, Value>());
+
+    py::class_<Identity, Preconditioner, std::shared_ptr<Identity>>(m, "Identity").def(py::init<>());
+    py::class_<Grafted, Preconditioner, std::shared_ptr<Grafted>>(m, "Grafted")
+        .def(py::init<std::shared_ptr<Preconditioner>, std::shared_ptr<Preconditioner>, std::int64_t>());
+    py::class_<KroneckerRoots, Preconditioner, std::shared_ptr<KroneckerRoots>>(m, "KroneckerRoots")
+        .def(py::init([](Value beta, Value eps, std::int64_t start, std::int64_t frequency) {
+            return std::make_shared<KroneckerRoots>(beta, eps, Refresh{start, frequency});
+        }));
+    py::class_<KroneckerInverses, Preconditioner, std::shared_ptr<KroneckerInverses>>(m, "KroneckerInverses")
+        .def(py::init([](Value beta, Value damping, std::int64_t frequency) {
+            return std::make_shared<KroneckerInverses>(beta, damping, Refresh{1, frequency});
+        }));
 }
 
 }  // namespace schattor

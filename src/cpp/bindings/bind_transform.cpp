@@ -3,6 +3,7 @@
 #include "bindings/bind.h"
 #include "bindings/named.h"
 #include "transform/clip_norm.h"
+#include "transform/inverse_input_moment.h"
 #include "transform/l2_decay.h"
 #include "transform/private_mean.h"
 #include "transform/variance_reduction.h"
@@ -26,6 +27,8 @@ void bindTransform(py::module_& m) {
     py::class_<ClipNorm, Transform, std::shared_ptr<ClipNorm>>(m, "ClipNorm").def(py::init<Value>());
     py::class_<PrivateMean, Transform, std::shared_ptr<PrivateMean>>(m, "PrivateMean")
         .def(py::init<Value, Value, std::uint64_t>());
+    py::class_<InverseInputMoment, Transform, std::shared_ptr<InverseInputMoment>>(m, "InverseInputMoment")
+        .def(py::init<double, double, double, double, std::int64_t, Index, Index, bool>());
 }
 
 }  // namespace schattor

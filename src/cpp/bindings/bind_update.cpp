@@ -18,7 +18,8 @@ void bindUpdate(py::module_& m) {
                                             {{"none", Decay::none},
                                              {"decoupled", Decay::decoupled},
                                              {"independent", Decay::independent},
-                                             {"cautious", Decay::cautious}});
+                                             {"cautious", Decay::cautious},
+                                             {"after", Decay::after}});
             return std::make_shared<Additive>(kind, weightDecay);
         }));
     py::class_<ScheduleFree, Update, std::shared_ptr<ScheduleFree>>(m, "ScheduleFree")

@@ -26,12 +26,10 @@ public:
     /// out = L(inside), of the outer shape.
     virtual void leave(const Context<float>&, const float* inside, float* out) const = 0;
     virtual void leave(const Context<double>&, const double* inside, double* out) const = 0;
-    /// Advances the state after the step has used it. `metric` are the arrays of the preconditioner that have
-    /// the inner shape: they must follow a change of the coordinates' order.
-    virtual void conclude(const Context<float>&, const float* /*g*/,
-                          std::span<float* const> /*metric*/) const {}
-    virtual void conclude(const Context<double>&, const double* /*g*/,
-                          std::span<double* const> /*metric*/) const {}
+    /// Advances the state after the step has used it. What the preconditioner keeps entry by entry does not
+    /// move: coordinates keep their places.
+    virtual void conclude(const Context<float>&, const float* /*g*/) const {}
+    virtual void conclude(const Context<double>&, const double* /*g*/) const {}
 };
 
 }  // namespace schattor

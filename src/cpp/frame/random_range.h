@@ -32,12 +32,8 @@ public:
     void leave(const Context<double>& c, const double* inside, double* out) const override {
         exit(c, inside, out);
     }
-    void conclude(const Context<float>& c, const float*, std::span<float* const>) const override {
-        draw(c, c.count + 1);
-    }
-    void conclude(const Context<double>& c, const double*, std::span<double* const>) const override {
-        draw(c, c.count + 1);
-    }
+    void conclude(const Context<float>& c, const float*) const override { draw(c, c.count + 1); }
+    void conclude(const Context<double>& c, const double*) const override { draw(c, c.count + 1); }
 
 private:
     Index kept(Shape s) const { return rank_ < s.smaller() ? rank_ : s.smaller(); }

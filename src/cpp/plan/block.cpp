@@ -38,11 +38,6 @@ public:
         pipeline.geometry->check(inner_);
         sharing_ = pipeline.sharing();
         if (sharing_ != nullptr) checkSharing();
-        for (const StateSlot& slot : states_[ofPreconditioner].slots)
-            if (slot.shape.rows == inner_.rows && slot.shape.cols == inner_.cols)
-                metric_.push_back(states_[ofPreconditioner].pointers[metric_.size()]);
-            else
-                break;
         for (const char c : name) salt_ = (salt_ ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
     }
 
@@ -101,14 +96,16 @@ public:
                 return {{Refusal::Kind::gradientTooLarge, 0, 0, largest, largestFinite(dtype)}, 0.0, 0.0};
         }
         const double gain = pipeline.estimator->gain(slots);
-        double limit = largestFinite(dtype) / gain;
-        pipeline.forEach(
-            [&](const Part& part) { limit = std::min(limit, part.largestMagnitude(shape, dtype)); });
+        double limit = largestFinite(dtype) / gain, samples = largestFinite(dtype);
+        pipeline.forEach([&](const Part& part) {
+            limit = std::min(limit, part.largestMagnitude(shape, dtype));
+            samples = std::min(samples, part.largestSample(shape, dtype));
+        });
         Magnitudes result;
         if (!(largest <= limit)) result.refusal = {Refusal::Kind::gradientTooLarge, 0, 0, largest, limit};
         for (const std::size_t i : {1, 2})
-            if (!(extras[i] <= limit))
-                result.refusal = {Refusal::Kind::extraTooLarge, 0, 0, extras[i], limit, i};
+            if (!(extras[i] <= samples))
+                result.refusal = {Refusal::Kind::extraTooLarge, 0, 0, extras[i], samples, i};
         const double b = pipeline.estimator->retention(slots);
         result.estimate = std::max(largest * gain, b * held_ + (1.0 - b) * largest * gain);
         // A preconditioner brings the estimate to its own scale.
@@ -322,7 +319,7 @@ private:
         oracle_ = pipeline.geometry->ball({step.slots, &arena, false, true, step.team}, inner_, mapped, d);
         settle(n, oracle_.inputIsDirection ? mapped : d, d);
         pipeline.frame->leave(outside, d, direction);
-        pipeline.frame->conclude(outside, g, metric_);
+        pipeline.frame->conclude(outside, g);
         measureDirection(direction);
     }
 
@@ -479,8 +476,7 @@ private:
     enum : std::size_t { ofEstimator, ofFrame, ofPreconditioner, ofOutput, ofUpdate, ofTransforms };
     std::vector<PartState<T>> states_;  ///< the last ones are the adjustments'
     const Sharing* sharing_ = nullptr;
-    Shape inner_;             ///< inside the frame
-    std::vector<T*> metric_;  ///< the preconditioner's first arrays, as far as they have that shape
+    Shape inner_;  ///< inside the frame
     std::uint64_t salt_ = 0xcbf29ce484222325ull;
     double turn_ = -1.0;
     bool withheld_ = false;

@@ -51,6 +51,19 @@ private:
     Value beta_, eps_, meanBeta_;
 };
 
+/// sqrt(1 - b^t) / (1 - b1^t) M / (sqrt(V) + eps): the corrections stand outside, as one factor.
+class DebiasedOutside final : public Division {
+public:
+    DebiasedOutside(Value beta, Value eps, Value meanBeta) : beta_(beta), eps_(eps), meanBeta_(meanBeta) {}
+    Terms terms(std::span<const double> slots, std::int64_t count) const override {
+        const double root = std::sqrt(bias(beta_.at(slots), count));
+        return {.a = root / bias(meanBeta_.at(slots), count), .eps = eps_.at(slots)};
+    }
+
+private:
+    Value beta_, eps_, meanBeta_;
+};
+
 /// RAdam (arXiv 1908.03265): r sqrt(1 - b^t) / (1 - b1^t) M / (sqrt(V) + eps) as soon as the length rho of
 /// the average exceeds 5, early M / (1 - b1^t) before.
 class Rectified final : public Division {

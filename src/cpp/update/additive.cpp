@@ -10,7 +10,7 @@ void Additive::run(const Context<T>& c, double factor, const T* d, T* w) const {
     if (decay_ == Decay::cautious)
         kernels::cautiousDecay(c.size(), keep, factor, d, w);
     else
-        kernels::combine(c.size(), keep, w, factor, d, w);
+        kernels::combine(c.size(), keep, w, decay_ == Decay::after ? keep * factor : factor, d, w);
 }
 
 void Additive::apply(const Context<float>& c, double factor, const float* d, float* w) const {

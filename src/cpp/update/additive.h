@@ -5,8 +5,8 @@
 namespace schattor {
 
 /// none: W + D. decoupled: (1 - lr wd) W + D. independent: (1 - wd) W + D. cautious: decoupled,
-/// only in the entries that the displacement D moves towards zero.
-enum class Decay { none, decoupled, independent, cautious };
+/// only in the entries that the displacement D moves towards zero. after: (1 - lr wd) (W + D).
+enum class Decay { none, decoupled, independent, cautious, after };
 
 class Additive final : public Update {
 public:
@@ -16,7 +16,8 @@ public:
     void apply(const Context<double>&, double factor, const double* d, double* w) const override;
     bool elementwise() const override { return true; }
     std::optional<double> keep(std::span<const double> slots, double lr) const override {
-        return decay_ == Decay::cautious ? std::nullopt : std::optional(share(slots, lr));
+        const bool plain = decay_ != Decay::cautious && decay_ != Decay::after;
+        return plain ? std::optional(share(slots, lr)) : std::nullopt;
     }
 
 private:

@@ -16,6 +16,18 @@ class Frame(Part, ABC):
     def equivariance(self, inside: str) -> str:
         """Return the group that commutes with the whole, given that of what is inside."""
 
+    @property
+    def withholds_first(self) -> bool:
+        """Whether a block's first gradient only makes the coordinates: that step moves nothing and does not count."""
+        return False
+
+    def determined(self, shape: tuple[int, int]) -> bool:
+        """Return whether the first gradient of a block of this shape determines the coordinates.
+
+        Where it does not, steps depend on an arbitrary choice, and no group commutes with them.
+        """
+        return True
+
     @abstractmethod
     def lower(self, into: Lowering) -> _core.Frame:
         """Return the core's part."""

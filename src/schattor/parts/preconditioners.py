@@ -14,7 +14,7 @@ class Preconditioner(Part, ABC):
     """Sees the gradient and the estimate, and maps the estimate."""
 
     @property
-    def degree(self) -> int | None:
+    def degree(self) -> float | None:
         """Degree of the mapped estimate in the scale of all gradients, at eps = 0; None where it has none."""
         return 0
 
@@ -26,6 +26,25 @@ class Preconditioner(Part, ABC):
     @abstractmethod
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
+
+
+@dataclass(frozen=True)
+class Identity(Preconditioner):
+    """Leave the estimate as it is: for grafting the length of SGD's step."""
+
+    @property
+    def degree(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def equivariance(self) -> str:
+        """``"rotations"``."""
+        return "rotations"
+
+    def lower(self, into: Lowering) -> _core.Preconditioner:
+        """Return the core's part."""
+        return _core.Identity()
 
 
 class Moment(ABC):
@@ -149,6 +168,25 @@ class Debiased(Division):
     def lower(self, into: Lowering) -> _core.Division:
         """Return the core's part."""
         return _core.Debiased(*_division_values(into, self.beta, self.eps, self.mean_beta))
+
+
+@dataclass(frozen=True)
+class DebiasedOutside(Division):
+    r""":math:`\frac{\sqrt{1-\beta^t}}{1-\beta_1^t}\, M / (\sqrt V + \epsilon)`: eps beside V as it is kept.
+
+    `mean_beta` is :math:`\beta_1`, zero for an estimate that is debiased already.
+    """
+
+    beta: Schedulable = 0.999
+    eps: Schedulable = 1e-8
+    mean_beta: Schedulable = 0.0
+
+    def __post_init__(self) -> None:
+        _check_division(self.beta, self.eps, self.mean_beta)
+
+    def lower(self, into: Lowering) -> _core.Division:
+        """Return the core's part."""
+        return _core.DebiasedOutside(*_division_values(into, self.beta, self.eps, self.mean_beta))
 
 
 @dataclass(frozen=True)

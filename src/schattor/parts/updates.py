@@ -13,7 +13,7 @@ from .._arrays import FloatArray
 from ..part import Lowering, Part
 from ..values import FRACTION, NON_NEGATIVE, Schedulable, show
 
-DECAYS = ("none", "decoupled", "independent", "cautious")
+DECAYS = ("none", "decoupled", "independent", "cautious", "after")
 
 
 class Update(Part, ABC):
@@ -39,7 +39,7 @@ class Additive(Update):
 
     ``"none"``: W + D. ``"decoupled"``: (1 - lr weight_decay) W + D, with the scheduled lr before shape factors.
     ``"independent"``: (1 - weight_decay) W + D. ``"cautious"``: decoupled, only in the entries that D moves towards
-    zero.
+    zero. ``"after"``: (1 - lr weight_decay) (W + D).
     """
 
     decay: str = "none"
@@ -67,7 +67,8 @@ class ScheduleFree(Update):
     .. math:: z \leftarrow z + D, \quad x \leftarrow (1-c_t)\,x + c_t z, \quad y \leftarrow \beta x + (1-\beta) z,
        \qquad c_t = \frac{w_t}{\sum_{s\le t} w_s}, \quad w_t = t^r \Bigl(\max_{s\le t}\eta_s\Bigr)^p.
 
-    x is the point to evaluate and save; z is the state. `inner` must not be cautious. Source: arXiv 2405.15682.
+    x is the point to evaluate and save; z is the state. `inner` must be neither cautious nor decay after the step.
+    Source: arXiv 2405.15682.
     """
 
     inner: Update
@@ -76,9 +77,9 @@ class ScheduleFree(Update):
     weight_lr_power: float = 2.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.inner, Additive) or self.inner.decay == "cautious":
+        if not isinstance(self.inner, Additive) or self.inner.decay in ("cautious", "after"):
             raise ValueError(
-                f"schedule-free averaging takes an additive update, not cautious, got {self.inner}"
+                f"schedule-free averaging takes an additive update, neither cautious nor after, got {self.inner}"
             )
         if FRACTION.check("beta", self.beta) == 0:
             raise ValueError("beta must be positive: the average cannot be recovered from y at 0")

@@ -13,6 +13,7 @@ from .adaptive import adabelief, adadelta, adagrad, adam, adamw, amsgrad, radam,
 from .averaging import schedule_free as schedule_free
 from .averaging import schedule_free_adamw, schedule_free_sgd
 from .distance import prodigy
+from .kronecker import eigen_adam, kfac, newton_muon, shampoo, soap
 from .momentum import normalized_sgd, sgd
 from .private import dp_muon
 from .schatten import schattor
@@ -34,15 +35,18 @@ __all__ = [
     "clipped_scion",
     "dion",
     "dp_muon",
+    "eigen_adam",
     "freon",
     "gluon",
     "htmuon",
+    "kfac",
     "lion",
     "lion_muon",
     "low_rank_muon",
     "mars",
     "mars_m",
     "muon",
+    "newton_muon",
     "nigt",
     "normalized_sgd",
     "polar_grad",
@@ -54,8 +58,10 @@ __all__ = [
     "schedule_free_sgd",
     "scion",
     "sgd",
+    "shampoo",
     "sign_sgd",
     "signum",
+    "soap",
     "storm",
 ]
 
