@@ -8,13 +8,14 @@ namespace schattor {
 
 template <class T>
 void ScheduleFree::run(const Context<T>& c, double factor, const T* d, T* y) const {
-    T *z = c.state[0], &sum = c.state[1][0], &largest = c.state[2][0];
+    T* z = c.state[0];
+    double &sum = c.scalars[0], &largest = c.scalars[1];
     if (c.count == 0) std::copy(y, y + c.size(), z);
-    largest = std::max(largest, static_cast<T>(c.lr));
+    largest = std::max(largest, c.lr);
     const double t = static_cast<double>(c.count + 1);
-    const double weight = std::pow(t, r_) * std::pow(static_cast<double>(largest), power_);
-    const double total = static_cast<double>(sum) + weight, share = total > 0.0 ? weight / total : 0.0;
-    sum = static_cast<T>(total);
+    const double weight = std::pow(t, r_) * std::pow(largest, power_);
+    sum += weight;
+    const double share = sum > 0.0 ? weight / sum : 0.0;
     // The inner displacement is (keep - 1) y + factor d.
     const std::optional<double> keep = inner_->keep(c.slots, c.lr);
     if (!keep) throw std::logic_error("schedule-free: the inner update is not linear in the weights");

@@ -17,9 +17,8 @@ public:
     ScheduleFree(std::shared_ptr<const Update> inner, double beta, double r, double power)
         : inner_(std::move(inner)), beta_(beta), r_(r), power_(power) {}
 
-    std::vector<StateSlot> state(Shape s) const override {
-        return {{"base", s}, {"sum_of_weights", {1, 1}}, {"largest_lr", {1, 1}}};
-    }
+    std::vector<StateSlot> state(Shape s) const override { return {{"base", s}}; }
+    std::vector<ScalarSlot> scalars() const override { return {{"sum_of_weights"}, {"largest_lr"}}; }
     void apply(const Context<float>& c, double factor, const float* d, float* w) const override {
         run(c, factor, d, w);
     }

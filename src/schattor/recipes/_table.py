@@ -66,7 +66,7 @@ def describe(function: RecipeFunction[Any]) -> RecipeRow:
     """Return the row of one recipe."""
     parameters = function.signature().parameters
     recipe = function.example()
-    arrays, turned = _state(recipe, (_ROWS, _COLS)), _state(recipe, (_COLS, _ROWS))
+    arrays, turned = state_arrays(recipe, (_ROWS, _COLS)), state_arrays(recipe, (_COLS, _ROWS))
     return RecipeRow(
         name=function.name,
         family=function.family,
@@ -92,7 +92,7 @@ def example_shapes(recipe: Recipe, shape: tuple[int, int]) -> dict[str, tuple[in
     return {recipe.pairing.left: shape, recipe.pairing.right: shape[::-1]}
 
 
-def _state(recipe: Recipe, shape: tuple[int, int]) -> _Arrays:
+def state_arrays(recipe: Recipe, shape: tuple[int, int]) -> _Arrays:
     """Return the state arrays of a block of this shape."""
     shapes = example_shapes(recipe, shape)
     prefix = f"state/{next(iter(shapes))}/"
