@@ -25,7 +25,7 @@ from .adaptive import metric
 
 
 @recipe(
-    family="kronecker",
+    family="Kronecker",
     source="Gupta, Koren, Singer, arXiv 1802.09568; Shi et al., arXiv 2309.06497; "
     "github.com/facebookresearch/optimizers, distributed_shampoo",
     deviations=(
@@ -113,7 +113,7 @@ def shampoo(
 
 
 @recipe(
-    family="kronecker",
+    family="Kronecker",
     source="Vyas et al., arXiv 2409.11321; github.com/nikhilvyas/SOAP",
     deviations=(
         "The momentum is kept in the original coordinates, and the coordinates are not sorted: that changes rounding "
@@ -196,7 +196,7 @@ def soap(
 
 
 @recipe(
-    family="kronecker",
+    family="Kronecker",
     source="Gong et al., arXiv 2502.07752, Algorithm 7",
     deviations=(
         "The paper debiases nothing and has no eps; here both are Adam's.",
@@ -267,7 +267,7 @@ def eigen_adam(
 
 
 @recipe(
-    family="kronecker",
+    family="Kronecker",
     source="Martens, Grosse, arXiv 1503.05671; github.com/google-deepmind/kfac-jax",
     deviations=(
         "There is no burn-in of the averages before the first step, no adaptive damping, no bound of the step's norm.",
@@ -349,7 +349,7 @@ def kfac(
 
 
 @recipe(
-    family="kronecker",
+    family="Kronecker",
     source="arXiv 2604.01472; github.com/zhehangdu/Newton-Muon",
     deviations=(
         "Computed in the dtype of the parameters; the inverse is by eigenvalues in double precision. Where a Cholesky "
