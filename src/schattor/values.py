@@ -49,6 +49,14 @@ def position(count: int) -> Domain:
     return Domain(f"a whole number from 0 to {count - 1}", lambda x: x in range(count))
 
 
+def check_count(what: str, value: object, *, least: int) -> None:
+    """Raise TypeError or ValueError naming `what` unless `value` is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{what} must be a whole number, got {value!r}")
+    if value < least:
+        raise ValueError(f"{what} must be at least {least}, got {value}")
+
+
 class Schedules:
     """Turns hyperparameters into the values of the core, and evaluates the scheduled ones.
 
