@@ -66,6 +66,8 @@ class Lowering:
         Fan-out and fan-in of the block, seen the right way round.
     transposed : bool
         Whether the block is stored as the transpose of its (out, in) matrix.
+    left : bool or None
+        Whether the block is the left one of its pair; None where the recipe pairs no blocks.
     backend, rtol
         What the optimizer says for Schatten geometries; they override a geometry's own unless "auto" and None.
     """
@@ -73,6 +75,7 @@ class Lowering:
     schedules: Schedules = field(default_factory=Schedules)
     fans: tuple[int, int] = (1, 1)
     transposed: bool = False
+    left: bool | None = None
     backend: Backend = "auto"
     rtol: float | None = None
 

@@ -3,6 +3,8 @@
 #include "bindings/bind.h"
 #include "bindings/named.h"
 #include "update/additive.h"
+#include "update/polar_retraction.h"
+#include "update/product_decay.h"
 #include "update/schedule_free.h"
 
 namespace py = pybind11;
@@ -22,6 +24,9 @@ void bindUpdate(py::module_& m) {
         }));
     py::class_<ScheduleFree, Update, std::shared_ptr<ScheduleFree>>(m, "ScheduleFree")
         .def(py::init<std::shared_ptr<Update>, double, double, double>());
+    py::class_<PolarRetraction, Update, std::shared_ptr<PolarRetraction>>(m, "PolarRetraction")
+        .def(py::init<std::shared_ptr<Geometry>>());
+    py::class_<ProductDecay, Update, std::shared_ptr<ProductDecay>>(m, "ProductDecay").def(py::init<Value>());
 }
 
 }  // namespace schattor

@@ -1,6 +1,16 @@
 """The parts that recipes put into the slots of the pipeline, beside estimators and geometries."""
 
 from .adjustments import Adjustment
+from .composites import (
+    Equilibration,
+    IntrinsicStiefel,
+    LeverageEquilibration,
+    LineNormalization,
+    PartnerMetric,
+    PolarRetraction,
+    ProductDecay,
+    TangentDual,
+)
 from .frames import Frame, RandomRange
 from .preconditioners import (
     CentredSquares,
@@ -42,15 +52,22 @@ __all__ = [
     "Deviations",
     "Diagonal",
     "Division",
+    "Equilibration",
     "Frame",
+    "IntrinsicStiefel",
     "L2Decay",
     "Largest",
+    "LeverageEquilibration",
+    "LineNormalization",
     "Moment",
     "NormPower",
     "NormScaling",
     "Pairing",
+    "PartnerMetric",
     "Plain",
+    "PolarRetraction",
     "Preconditioner",
+    "ProductDecay",
     "RandomRange",
     "RatioOfMoments",
     "Rectified",
@@ -63,6 +80,7 @@ __all__ = [
     "Squares",
     "SumOfSquares",
     "SwitchedScaling",
+    "TangentDual",
     "Transform",
     "Turns",
     "Update",

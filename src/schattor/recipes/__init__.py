@@ -12,6 +12,8 @@ from ._table import describe
 from .adaptive import adabelief, adadelta, adagrad, adam, adamw, amsgrad, radam, rmsprop
 from .averaging import schedule_free as schedule_free
 from .averaging import schedule_free_adamw, schedule_free_sgd
+from .composites import aurora, muon_eq, muon_plus, rmnp
+from .manifold import intrinsic_muon, lora_muon, manifold_muon
 from .momentum import normalized_sgd, sgd
 from .schatten import schattor
 from .sign import lion, sign_sgd, signum
@@ -25,18 +27,25 @@ __all__ = [
     "adam",
     "adamw",
     "amsgrad",
+    "aurora",
     "clipped_scion",
     "dion",
     "freon",
     "gluon",
     "htmuon",
+    "intrinsic_muon",
     "lion",
     "lion_muon",
+    "lora_muon",
     "low_rank_muon",
+    "manifold_muon",
     "muon",
+    "muon_eq",
+    "muon_plus",
     "normalized_sgd",
     "polar_grad",
     "radam",
+    "rmnp",
     "rmsprop",
     "schattor",
     "schedule_free_adamw",
