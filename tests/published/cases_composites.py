@@ -55,8 +55,8 @@ def muon_plus(name: str, mode: str, order: tuple[str, ...], coefficients: str = 
         recipe = with_iteration(recipe, coefficients, 5)
     factor = 1.01 if coefficients == "polar_express" else 1.0
     literal = loop(composites.muon_plus, steps, factor, lines=order, weight_decay=0.0, **more)
-    # Normalising divides an error of O by the length of its line, which is half at least.
-    return Case("muonplus", name, MATRICES, recipe, literal, 1e-7, steps, 2 * 1e-3 * 1.5**0.5)
+    # Normalising divides an error of O by the length of its line, which is a sixth at least.
+    return Case("muonplus", name, MATRICES, recipe, literal, 1e-7, steps, 6 * 1e-3 * 1.5**0.5)
 
 
 CASES = [

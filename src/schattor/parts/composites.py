@@ -14,51 +14,52 @@ from .frames import Frame
 from .preconditioners import Preconditioner
 from .updates import Update
 
-LINES = ("rows", "columns")
-_SIDES = (*LINES, "both")
-_GROUP = {"rows": "right", "columns": "left", "both": "lines"}
-_TURNED = {"rows": "columns", "columns": "rows", "both": "both"}
+_MODES = ("row", "col", "rowcol")
+_LINES = {"row": "rows", "col": "columns", "rowcol": "both"}
+_TURNED = {"row": "columns", "col": "rows", "rowcol": "both"}
+_GROUP = {"row": "right", "col": "left", "rowcol": "lines"}
 
 
 @dataclass(frozen=True)
 class Equilibration(Preconditioner):
-    r"""Rows, columns or both divided by their lengths: :math:`M_{ij} / \sqrt{\|M_i\|^2 + \epsilon}` for rows.
+    r"""Rows, columns or both divided by their lengths: :math:`M_{ij} / \sqrt{\|M_i\|^2 + \epsilon}` for ``"row"``.
 
-    With ``"both"`` an entry is divided by the lengths of its row and of its column in M as it is, and the largest entry
-    of the result is one. `lines` may be a callable of the global step that returns one of the names.
+    For ``"col"`` likewise; with ``"rowcol"`` an entry is divided by the lengths of its row and of its column in M as it
+    is, and the largest entry of the result is one. `mode` may be a callable of the global step that returns one of the
+    names.
 
     Source: MuonEq, arXiv 2603.28254.
     """
 
-    lines: str | Callable[[int], str] = "rows"
+    mode: str | Callable[[int], str] = "row"
     eps: float = 0.0
 
     def __post_init__(self) -> None:
-        if not callable(self.lines):
-            _position("lines", self.lines, _SIDES)
+        if not callable(self.mode):
+            _place("mode", self.mode)
         NON_NEGATIVE.check("eps", self.eps)
 
     @property
     def equivariance(self) -> str:
         """Rotations along the lines that keep their lengths, and signed permutations of the lines."""
-        return "lines" if callable(self.lines) else _GROUP[self.lines]
+        return "lines" if callable(self.mode) else _GROUP[self.mode]
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
-        chosen = self.lines
-        scheduled: Schedulable = (
-            (lambda step: _position(f"lines at step {step}", chosen(step), _SIDES))
-            if callable(chosen)
-            else _SIDES.index(chosen)
+        mode = self.mode
+        place: Schedulable = (
+            (lambda step: _place(f"mode at step {step}", mode(step)))
+            if callable(mode)
+            else _place("mode", mode)
         )
-        names = [_TURNED[name] for name in _SIDES] if into.transposed else list(_SIDES)
-        return _core.Equilibration(into.value("lines", position(len(_SIDES)), scheduled), names, self.eps)
+        lines = [(_TURNED if into.transposed else _LINES)[name] for name in _MODES]
+        return _core.Equilibration(into.value("mode", position(len(_MODES)), place), lines, self.eps)
 
 
-def _position(what: str, name: str, names: tuple[str, ...]) -> int:
-    if name not in names:
-        raise ValueError(f"{what} must be one of {', '.join(map(repr, names))}, got {name!r}")
-    return names.index(name)
+def _place(what: str, mode: str) -> int:
+    if mode not in _MODES:
+        raise ValueError(f"{what} must be one of {', '.join(map(repr, _MODES))}, got {mode!r}")
+    return _MODES.index(mode)
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,15 @@ class LeverageEquilibration(Preconditioner):
 class LineNormalization(Adjustment):
     r"""Lines of the direction divided by :math:`\sqrt{\|\cdot\|^2 + \epsilon}`, for one kind of line after the other.
 
-    `order` names ``"rows"`` and ``"columns"`` in the order in which they are normalised. Source: Muon+, arXiv
-    2602.21545.
+    `order` holds ``"row"`` and ``"col"`` in the order in which they are normalised. Source: Muon+, arXiv 2602.21545.
     """
 
-    order: tuple[str, ...] = ("columns",)
+    order: tuple[str, ...] = ("col",)
     eps: float = 1e-7
 
     def __post_init__(self) -> None:
-        for name in self.order:
-            _position("order", name, LINES)
+        if not set(self.order) <= {"row", "col"}:
+            raise ValueError(f"order must hold 'row' and 'col' only, got {self.order!r}")
         NON_NEGATIVE.check("eps", self.eps)
 
     def degree(self, incoming: float | None) -> float | None:
@@ -118,7 +118,7 @@ class LineNormalization(Adjustment):
 
     def lower(self, into: Lowering) -> _core.Adjustment:
         """Return the core's part."""
-        columns = [(name == "columns") != into.transposed for name in self.order]
+        columns = [(name == "col") != into.transposed for name in self.order]
         return _core.LineNormalization(columns, self.eps)
 
 

@@ -11,20 +11,13 @@ from ..parts import Equilibration, LeverageEquilibration, LineNormalization, Nor
 from ..recipe import Recipe, decay_parts, recipe
 from ..values import Schedulable
 
-_LINES = {"row": "rows", "col": "columns", "rowcol": "both"}
 _ORDERS: dict[str, tuple[str, ...]] = {
     "none": (),
-    "col": ("columns",),
-    "row": ("rows",),
-    "col_row": ("columns", "rows"),
-    "row_col": ("rows", "columns"),
+    "col": ("col",),
+    "row": ("row",),
+    "col_row": ("col", "row"),
+    "row_col": ("row", "col"),
 }
-
-
-def _lines_of(mode: str) -> str:
-    if mode not in _LINES:
-        raise ValueError(f"mode must be one of {', '.join(map(repr, _LINES))}, got {mode!r}")
-    return _LINES[mode]
 
 
 @recipe(
@@ -92,12 +85,11 @@ def muon_eq(
     array([[ 0., -1.],
            [-1.,  0.]])
     """
-    lines = (lambda step: _lines_of(mode(step))) if callable(mode) else _lines_of(mode)
     return Recipe(
         name="muon_eq",
         lr=lr,
         estimator=HeavyBall(momentum, init="zero", nesterov=nesterov),
-        preconditioner=Equilibration(lines, eps),
+        preconditioner=Equilibration(mode, eps),
         geometry=Spectral(NewtonSchulz("muon")),
         scaling=NormScaling("ball", scale),
         matrices_only=True,
