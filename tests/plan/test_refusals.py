@@ -56,10 +56,12 @@ def test_non_finite_first_gradient(case: Case) -> None:
     W, gradients = problem(case, np.float64, 1)
     opt = case.optimizer(copied(W))
     before = snapshot(opt)
-    broken = {**gradients[0], "wide": np.full((5, 3), np.nan).T}
+    broken = {**gradients[0], "wide": np.full(W["wide"].shape[::-1], np.nan).T}
     with pytest.raises(ValueError, match="wide"):
         opt.step(broken)
     assert snapshot(opt) == before
+    if case.paired:
+        return
     large = np.zeros((150, 130))
     big = case.optimizer({"big": large})
     for index in ((0, 0), (75, 64), (149, 129)):

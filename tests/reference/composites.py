@@ -197,24 +197,21 @@ def manifold_muon(
     W: np.ndarray,
     gradients: Sequence[np.ndarray],
     lr: Hyper = 0.1,
-    momentum: Hyper = 0.0,
     steps: int = 100,
     step_size: float = 0.01,
     tolerance: float = 1e-6,
     orthogonalize: Polar = polar,
 ) -> Path:
-    """thinking-machines-lab/manifolds; its code has no momentum and normalises no gradient."""
-    path, M = Path(), np.zeros_like(W)
+    """thinking-machines-lab/manifolds; its code normalises no gradient."""
+    path = Path()
     for t, G in enumerate(gradients):
-        eta, b = at(lr, t), at(momentum, t)
-        M = b * M + (1 - b) * G
         wide = W.shape[0] < W.shape[1]
-        X, u = (W.T, M.T) if wide else (W, M)
+        X, u = (W.T, G.T) if wide else (W, G)
         A = tangent_oracle(X, u, steps, step_size, tolerance, orthogonalize)[0]
-        X = orthogonalize(X - eta * A)
+        X = orthogonalize(X - at(lr, t) * A)
         W = X.T if wide else X
         path.weights.append(W)
-        path.estimates.append(M)
+        path.estimates.append(G)
     return path
 
 
@@ -223,27 +220,32 @@ def skew_part(X: np.ndarray) -> np.ndarray:
     return (X - X.T) / 2
 
 
-def intrinsic_direction(W: np.ndarray, G: np.ndarray, orthogonalize: Polar = polar) -> np.ndarray:
+def polar_on_range(X: np.ndarray, norm: float) -> np.ndarray:
+    """The polar factor without the singular values that rounding leaves beside a matrix of this norm."""
+    U, s, Vt = np.linalg.svd(X, full_matrices=False)
+    keep = s > max(X.shape) * float(np.finfo(X.dtype).eps) * norm
+    return U[:, keep] @ Vt[keep]
+
+
+def intrinsic_direction(W: np.ndarray, G: np.ndarray) -> np.ndarray:
     """W msgn(skew(W'G)) + msgn((I - W W')G) for tall W with W'W = I."""
-    return W @ skew_part(orthogonalize(skew_part(W.T @ G))) + orthogonalize(G - W @ (W.T @ G))
+    norm = float(np.linalg.norm(G))
+    turn = skew_part(polar_on_range(skew_part(W.T @ G), norm))
+    return W @ turn + polar_on_range(G - W @ (W.T @ G), norm)
 
 
 def intrinsic_muon(
     W: np.ndarray,
     gradients: Sequence[np.ndarray],
     lr: Hyper = 0.1,
-    momentum: Hyper = 0.0,
-    orthogonalize: Polar = polar,
 ) -> Path:
     """1bang118/manifold-intrinsic-muon, Stiefel with the polar retraction."""
-    path, M = Path(), np.zeros_like(W)
+    path = Path()
     for t, G in enumerate(gradients):
-        eta, b = at(lr, t), at(momentum, t)
-        M = b * M + (1 - b) * G
         wide = W.shape[0] < W.shape[1]
-        X, u = (W.T, M.T) if wide else (W, M)
-        X = orthogonalize(X - eta * intrinsic_direction(X, u, orthogonalize))
+        X, u = (W.T, G.T) if wide else (W, G)
+        X = polar(X - at(lr, t) * intrinsic_direction(X, u))
         W = X.T if wide else X
         path.weights.append(W)
-        path.estimates.append(M)
+        path.estimates.append(G)
     return path

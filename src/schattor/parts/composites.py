@@ -40,6 +40,11 @@ class Equilibration(Preconditioner):
         NON_NEGATIVE.check("eps", self.eps)
 
     @property
+    def has_unit(self) -> bool:
+        """Whether there is an eps."""
+        return self.eps > 0
+
+    @property
     def equivariance(self) -> str:
         """Rotations along the lines that keep their lengths, and signed permutations of the lines."""
         return "lines" if callable(self.mode) else _GROUP[self.mode]
@@ -81,6 +86,11 @@ class LeverageEquilibration(Preconditioner):
     def __post_init__(self) -> None:
         check_count("passes", self.passes, least=1)
         NON_NEGATIVE.check("beta", self.beta)
+
+    @property
+    def has_unit(self) -> bool:
+        """False."""
+        return False
 
     @property
     def equivariance(self) -> str:
@@ -137,6 +147,11 @@ class PartnerMetric(Frame):
 
     def __post_init__(self) -> None:
         POSITIVE.check("eps", self.eps)
+
+    @property
+    def reads_weights(self) -> bool:
+        """True."""
+        return True
 
     def equivariance(self, inside: str) -> str:
         """Return that of what is inside: rotations of the common side turn both factors."""
@@ -198,6 +213,16 @@ class TangentDual(Preconditioner):
         NON_NEGATIVE.check("tolerance", self.tolerance)
 
     @property
+    def has_unit(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def reads_weights(self) -> bool:
+        """True."""
+        return True
+
+    @property
     def equivariance(self) -> str:
         """That of the polar factor, jointly with the weights."""
         return self.geometry.equivariance
@@ -222,6 +247,16 @@ class IntrinsicStiefel(Preconditioner):
     geometry: Geometry
 
     @property
+    def has_unit(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def reads_weights(self) -> bool:
+        """True."""
+        return True
+
+    @property
     def equivariance(self) -> str:
         """That of the polar factor, jointly with the weights."""
         return self.geometry.equivariance
@@ -236,6 +271,11 @@ class PolarRetraction(Update):
     """Back to the Stiefel manifold: the polar factor of W + D by a spectral geometry; W stays where D is zero."""
 
     geometry: Geometry
+
+    @property
+    def reads_weights(self) -> bool:
+        """True."""
+        return True
 
     @property
     def equivariance(self) -> str:
