@@ -10,6 +10,7 @@ from .values import Domain, Schedulable, Schedules
 if TYPE_CHECKING:
     from . import _core
     from .backends import Backend
+    from .geometries import Geometry
 
 GROUPS = ("rotations", "orthogonal", "left", "right", "entries", "lines")
 
@@ -61,6 +62,10 @@ class Part:
 
         What the step of a recipe is measured against; an oracle counts by itself.
         """
+        return ()
+
+    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
+        """Return the oracles that it calls itself in a step on a block of this shape, as (geometry, p, q, times)."""
         return ()
 
 

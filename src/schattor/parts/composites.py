@@ -101,6 +101,10 @@ class LeverageEquilibration(Preconditioner):
         """Return the core's part."""
         return _core.LeverageEquilibration(self.geometry.lower(into), self.passes, self.beta)
 
+    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
+        """Return a polar factor for each pass but the last."""
+        return () if rows == cols else ((self.geometry, rows, cols, self.passes - 1),)
+
 
 @dataclass(frozen=True)
 class LineNormalization(Adjustment):
@@ -162,6 +166,10 @@ class PartnerMetric(Frame):
         if into.left is None:
             raise ValueError("a partner's metric needs a recipe with a pairing")
         return _core.PartnerMetric(into.left != into.transposed, self.eps)
+
+    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
+        """Return the metric on both ways, for a rank that is the smaller side."""
+        return 2 * ((rows, cols, cols) if rows > cols else (rows, rows, cols),)
 
 
 @dataclass(frozen=True)
@@ -231,6 +239,15 @@ class TangentDual(Preconditioner):
         """Return the core's part."""
         return _core.TangentDual(self.geometry.lower(into), self.steps, self.step_size, self.tolerance)
 
+    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
+        """Return all polar factors but the last, as if the tolerance were not met."""
+        return ((self.geometry, rows, cols, self.steps - 1),)
+
+    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
+        """Return W'A and W L for each of them."""
+        k, n = min(rows, cols), max(rows, cols)
+        return self.steps * ((k, n, k), (k, k, n))
+
 
 @dataclass(frozen=True)
 class IntrinsicStiefel(Preconditioner):
@@ -265,6 +282,16 @@ class IntrinsicStiefel(Preconditioner):
         """Return the core's part."""
         return _core.IntrinsicStiefel(self.geometry.lower(into))
 
+    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
+        """Return the two polar factors."""
+        k = min(rows, cols)
+        return (self.geometry, rows, cols, 1), (self.geometry, k, k, 1)
+
+    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
+        """Return two projections and a turn."""
+        k, n = min(rows, cols), max(rows, cols)
+        return 2 * ((k, n, k), (k, k, n)) + ((k, k, n),)
+
 
 @dataclass(frozen=True)
 class PolarRetraction(Update):
@@ -285,6 +312,10 @@ class PolarRetraction(Update):
     def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""
         return _core.PolarRetraction(self.geometry.lower(into))
+
+    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
+        """Return one polar factor."""
+        return ((self.geometry, rows, cols, 1),)
 
     def __str__(self) -> str:
         return "polar retraction"
