@@ -1,9 +1,9 @@
 """What a step of a recipe cannot do without, read off the recipe and its parts.
 
-That is the oracle of its geometry, the matrix products that its parts declare, and its traffic: gradient and extras
-are read twice (by the check before the step and by the step), weights and state are read and written. A block that is
-worked through in pieces has its oracle in the same pass; else the estimate is written before the oracle, and the
-direction read after it.
+That is the oracle of its geometry, the oracles and matrix products that its parts declare, and its traffic: gradient
+and extras are read twice (by the check before the step and by the step), weights and state are read and written. A block
+that is worked through in pieces has its oracle in the same pass; else the estimate is written before the oracle, and
+the direction read after it.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Floor:
     memory: int  # bytes of the arrays behind them
     oracle: bool
     products: tuple[tuple[int, int, int], ...]
+    inner: tuple[tuple[Geometry, int, int, int], ...]  # oracles that parts call
     kernels: bool  # whether these are most of the work
 
     def copies(self, memory: int) -> int:
@@ -90,8 +91,11 @@ def floor_of(name: str, shape: Shape) -> Floor:
     products = tuple(
         p for part in one.recipe.parts for w in one.weights.values() for p in part.products(*w.shape)
     )
-    kernels = bool(products) or one.recipe.frame is not None or geometry_of(one.recipe).matrix
-    return Floor(2 * memory + (2 * weights if whole else 0), memory, whole, products, kernels)
+    inner = tuple(
+        call for part in one.recipe.parts for w in one.weights.values() for call in part.oracles(*w.shape)
+    )
+    kernels = bool(products or inner) or one.recipe.frame is not None or geometry_of(one.recipe).matrix
+    return Floor(2 * memory + (2 * weights if whole else 0), memory, whole, products, inner, kernels)
 
 
 def sides_of(name: str, shape: Shape, memory: int) -> tuple[Side, ...]:
@@ -111,6 +115,9 @@ def sides_of(name: str, shape: Shape, memory: int) -> tuple[Side, ...]:
     ]
     if floor.oracle:
         sides.append(Side("schattor", "oracle", {"kind": "recipe oracle", **task}, "one"))
+    for i, (_, p, q, times) in enumerate(floor.inner):
+        inner = {"kind": "part oracle", **task, "call": i}
+        sides.append(Side("schattor", f"oracle {i} of a part, {p}x{q}", inner, "one", times * copies))
     for (p, q, r), times in Counter(floor.products).items():
         product = {"kind": "product", "rows": p, "shape": (q, r), "dtype": "float32"}
         sides.append(Side("schattor", f"product {p}x{q}x{r}", product, "one", times * copies))

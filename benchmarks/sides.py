@@ -317,6 +317,8 @@ def schattor_job(task: Task) -> Job:
         return traffic(task)
     if kind in ("recipe", "recipe oracle"):
         return schattor_recipe(task)
+    if kind == "part oracle":
+        return part_oracle(task)
     raise NotImplementedError(kind)
 
 
@@ -338,6 +340,15 @@ def schattor_recipe(task: Task) -> Job:
         return np.asarray(D)
 
     return job
+
+
+def part_oracle(task: Task) -> Job:
+    """Return one of the oracles that parts of a recipe call."""
+    from . import floors
+
+    geometry, rows, cols, _ = floors.floor_of(task["name"], tuple(task["shape"])).inner[task["call"]]
+    G = gaussian((rows, cols), "float32")[0]
+    return lambda: geometry.ball(G)
 
 
 def traffic(task: Task) -> Job:

@@ -193,7 +193,25 @@ class Optimizer:
             partner = route.recipe.pairing.partner(route.block.name)
             if partner not in places:
                 raise ValueError(f"block {route.block.name!r} is paired with {partner!r}, which is no block")
+            self._check_pair(route, self._routes[places[partner]])
             self._plan.pair(i, places[partner])
+
+    def _check_pair(self, route: _Route, other: _Route) -> None:
+        """Raise unless two paired blocks have one dtype and are factors of a product."""
+        pairing = route.recipe.pairing
+        assert pairing is not None
+        pair = (route.block, other.block)
+        left, right = pair if pairing.is_left(route.block.name) else pair[::-1]
+        if left.transposed != right.transposed or left.fans[1] != right.fans[0]:
+            raise ValueError(
+                f"block {left.name!r} with shape {left.array.shape} is paired with {right.name!r} with shape "
+                f"{right.array.shape}; expected factors of a product, stored alike"
+            )
+        if left.array.dtype != right.array.dtype:
+            raise TypeError(
+                f"block {left.name!r} is {left.array.dtype} and its partner {right.name!r} {right.array.dtype}; "
+                "expected one dtype"
+            )
 
     def _scheduled_lr(self, recipe: Recipe) -> Callable[[int], float]:
         """Return the recipe's lr times the optimizer's schedule, as a function of the step."""
@@ -222,7 +240,12 @@ class Optimizer:
         rows, cols = block.shape
         execution = self._execution
         into = Lowering(
-            self._schedules, block.fans, block.transposed, execution["backend"], execution["rtol"]
+            self._schedules,
+            block.fans,
+            block.transposed,
+            recipe.pairing.is_left(block.name) if recipe.pairing else None,
+            execution["backend"],
+            execution["rtol"],
         )
         try:
             parts = {

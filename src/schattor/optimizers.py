@@ -204,3 +204,31 @@ class KFAC(RecipeOptimizer, recipe=recipes.kfac):
 
 class NewtonMuon(RecipeOptimizer, recipe=recipes.newton_muon):
     """Newton-Muon over named matrices."""
+
+
+class MuonEq(RecipeOptimizer, recipe=recipes.muon_eq):
+    """MuonEq over named blocks."""
+
+
+class MuonPlus(RecipeOptimizer, recipe=recipes.muon_plus):
+    """Muon+ over named blocks."""
+
+
+class Aurora(RecipeOptimizer, recipe=recipes.aurora):
+    """Aurora over named blocks."""
+
+
+class RMNP(RecipeOptimizer, recipe=recipes.rmnp):
+    """RMNP over named blocks."""
+
+
+class LoRAMuon(RecipeOptimizer, recipe=recipes.lora_muon):
+    """LoRA-Muon over pairs of named blocks."""
+
+
+class ManifoldMuon(RecipeOptimizer, recipe=recipes.manifold_muon):
+    """Manifold Muon over named blocks."""
+
+
+class IntrinsicMuon(RecipeOptimizer, recipe=recipes.intrinsic_muon):
+    """Intrinsic Muon on matrices with orthonormal columns, over named blocks."""

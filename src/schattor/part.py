@@ -10,6 +10,7 @@ from .values import Domain, Schedulable, Schedules
 if TYPE_CHECKING:
     from . import _core
     from .backends import Backend
+    from .geometries import Geometry
 
 GROUPS = ("rotations", "orthogonal", "left", "right", "entries", "lines")
 
@@ -42,6 +43,16 @@ class Part:
         return False
 
     @property
+    def has_unit(self) -> bool:
+        """Whether a constant in it, such as an eps, has the unit of the gradients: it hides the degree of the steps."""
+        return False
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether what it does depends on the weights, weight decay beside the step aside."""
+        return False
+
+    @property
     def keeps_state(self) -> bool:
         """Whether the core keeps arrays or numbers for it."""
         return False
@@ -63,6 +74,10 @@ class Part:
         """Whether it has no unit of its own, such as a threshold, in which gradients are measured."""
         return True
 
+    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
+        """Return the oracles that it calls itself in a step on a block of this shape, as (geometry, p, q, times)."""
+        return ()
+
 
 @dataclass(frozen=True)
 class Lowering:
@@ -76,6 +91,8 @@ class Lowering:
         Fan-out and fan-in of the block, seen the right way round.
     transposed : bool
         Whether the block is stored as the transpose of its (out, in) matrix.
+    left : bool or None
+        Whether the block is the left one of its pair; None where the recipe pairs no blocks.
     backend, rtol
         What the optimizer says for Schatten geometries; they override a geometry's own unless "auto" and None.
     """
@@ -83,6 +100,7 @@ class Lowering:
     schedules: Schedules = field(default_factory=Schedules)
     fans: tuple[int, int] = (1, 1)
     transposed: bool = False
+    left: bool | None = None
     backend: Backend = "auto"
     rtol: float | None = None
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -103,6 +104,7 @@ def check_recipe(
     recipe : Recipe
         Without weight decay: it would hide what it acts beside.
     shapes : sequence of shapes
+        Of the blocks; where a recipe pairs blocks, of the products of factors of full rank.
     steps : int
     rng : int, Generator or None
 
@@ -116,10 +118,17 @@ def check_recipe(
     >>> st.testing.check_recipe(st.recipes.muon(lr=0.1))
     """
     generator = np.random.default_rng(rng)
-    names = [f"block {i} {shape}" for i, shape in enumerate(shapes)]
+    blocks = {f"block {i} {shape}": shape for i, shape in enumerate(shapes)}
+    if recipe.pairing is not None:
+        left, right = recipe.pairing.left, recipe.pairing.right
+        blocks = {
+            f"{name}/{side}": shape
+            for name, (m, n) in blocks.items()
+            for side, shape in ((left, (m, min(m, n))), (right, (min(m, n), n)))
+        }
 
     def draw() -> Blocks:
-        return {name: generator.standard_normal(shape) for name, shape in zip(names, shapes, strict=True)}
+        return {name: generator.standard_normal(shape) for name, shape in blocks.items()}
 
     W, gradients = draw(), [draw() for _ in range(steps)]
     _check_dtypes(recipe, W, gradients)
@@ -181,6 +190,24 @@ def group_element(group: str, shape: Shape, rng: np.random.Generator) -> Map:
     left = (_rotation if group in ("orthogonal", "left") else _signed_permutation)(m, rng)
     right = (_rotation if group in ("orthogonal", "right") else _signed_permutation)(n, rng)
     return lambda X: np.asarray((left @ X.reshape(m, n) @ right).reshape(shape))
+
+
+def group_elements(recipe: Recipe, shapes: Mapping[str, Shape], rng: np.random.Generator) -> dict[str, Map]:
+    """Return a random element of a recipe's group for each block: paired ones turn together on their common side."""
+    if recipe.pairing is None:
+        return {name: group_element(recipe.equivariance, shape, rng) for name, shape in shapes.items()}
+    turn = _rotation if recipe.equivariance == "orthogonal" else _signed_permutation
+    maps: dict[str, Map] = {}
+    for name in filter(recipe.pairing.is_left, shapes):
+        (m, r), partner = shapes[name], recipe.pairing.partner(name)
+        P, T, Q = (turn(size, rng) for size in (m, r, shapes[partner][1]))
+        maps[name] = functools.partial(_between, P, T)
+        maps[partner] = functools.partial(_between, T.T, Q)
+    return maps
+
+
+def _between(left: FloatArray, right: FloatArray, X: FloatArray) -> FloatArray:
+    return np.asarray(left @ X @ right)
 
 
 def _rotation(n: int, rng: np.random.Generator) -> FloatArray:
@@ -272,8 +299,8 @@ def _check_order(recipe: Recipe, W: Blocks, gradients: list[Blocks]) -> None:
 def _check_symmetry(recipe: Recipe, W: Blocks, gradients: list[Blocks], rng: np.random.Generator) -> None:
     G = gradients[0]
     base = Optimizer(_copied(W), recipe).update(G, **extras_for(recipe, G))
-    without_eps = recipe.preconditioner is None and not any(getattr(part, "eps", 0) for part in recipe.parts)
-    if recipe.degree is not None and without_eps:
+    without_unit = not any(part.has_unit or getattr(part, "eps", 0) for part in recipe.parts)
+    if recipe.degree is not None and without_unit:
         larger = {n: 2.0**20 * g for n, g in G.items()}
         scaled = Optimizer(_copied(W), recipe).update(larger, **extras_for(recipe, larger))
         for name, D in base.items():
@@ -284,7 +311,7 @@ def _check_symmetry(recipe: Recipe, W: Blocks, gradients: list[Blocks], rng: np.
     if recipe.frame is not None:
         W = {name: x for name, x in W.items() if recipe.frame.determined(matrix_shape(x.shape))}
         G, base = {name: G[name] for name in W}, {name: base[name] for name in W}
-    maps = {name: group_element(recipe.equivariance, x.shape, rng) for name, x in W.items()}
+    maps = group_elements(recipe, {name: x.shape for name, x in W.items()}, rng)
     turned = {name: np.array(maps[name](x), order="C") for name, x in W.items()}
     mapped = {name: maps[name](g) for name, g in G.items()}
     moved = Optimizer(turned, recipe).update(mapped, **extras_for(recipe, mapped))

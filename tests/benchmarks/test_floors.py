@@ -55,6 +55,18 @@ def test_products_and_extras(monkeypatch: pytest.MonkeyPatch) -> None:
     assert floors.floor_of("muon", SHAPE).traffic == before + 2 * BLOCK
 
 
+def test_oracles_of_parts() -> None:
+    """Aurora's first pass, the projected and the skew part of Intrinsic Muon and its retraction."""
+    spectral = st.recipes.aurora().geometry
+    assert floors.floor_of("aurora", SHAPE).inner == ((spectral, 6, 4, 1),)
+    names = [side.name for side in floors.sides_of("intrinsic_muon", SHAPE, 1) if "part" in side.name]
+    assert names == [
+        "oracle 0 of a part, 6x4",
+        "oracle 1 of a part, 4x4",
+        "oracle 2 of a part, 6x4",
+    ]
+
+
 @pytest.mark.parametrize("rows", [3, 5])
 def test_product_of_three_sides(rows: int) -> None:
     """(p x q)(q x r), not only square times wide."""
@@ -81,7 +93,7 @@ def test_every_recipe_has_its_cases() -> None:
     assert len(quick) == len({row.family for row in rows})
 
 
-@pytest.mark.parametrize("name", ["adamw", "scion", "normalized_sgd"])
+@pytest.mark.parametrize("name", ["adamw", "scion", "normalized_sgd", "manifold_muon", "lora_muon"])
 def test_sides_work(name: str) -> None:
     """Each side of a recipe can be made and called."""
     for side in floors.sides_of(name, SHAPE, 1000):

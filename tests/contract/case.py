@@ -17,6 +17,7 @@ from schattor.blocks import flatten
 Blocks = dict[str, np.ndarray]
 
 MATRICES: dict[str, tuple[int, ...]] = {"tall": (6, 4), "wide": (3, 5), "square": (4, 4)}
+PAIR: dict[str, tuple[int, ...]] = {"tall": (6, 4), "wide": (4, 5)}  # factors of a product
 ANY: dict[str, tuple[int, ...]] = {**MATRICES, "vector": (7,), "scalar": ()}
 
 
@@ -77,8 +78,16 @@ class Case:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Blocks that the recipe takes."""
-        return MATRICES if self.make().matrices_only else ANY
+        """Blocks that the recipe takes; one that pairs blocks must name the pair ("tall", "wide")."""
+        recipe = self.make()
+        if recipe.pairing is not None:
+            return PAIR
+        return MATRICES if recipe.matrices_only else ANY
+
+    @property
+    def paired(self) -> bool:
+        """Whether blocks come in pairs, so that none can be alone; what that means is tested with the recipe."""
+        return self.make().pairing is not None
 
     @property
     def withholds_first(self) -> bool:
@@ -102,10 +111,11 @@ class Case:
         return self.function(**{**self.arguments, **changed})
 
     def inner(self, **changed: Any) -> st.Recipe:
-        """The recipe, or the one whose iterates it averages or extrapolates."""
+        """The recipe, with the plain update that its own goes round or stands for."""
         recipe = self.make(**changed)
-        inner = getattr(recipe.update, "inner", None)
-        return replace(recipe, update=inner) if inner else recipe
+        if isinstance(recipe.update, st.parts.Additive):
+            return recipe
+        return replace(recipe, update=getattr(recipe.update, "inner", st.parts.Additive()))
 
     def movers(self, step: int) -> set[str]:
         """The blocks that move in a step: all, unless they take turns."""

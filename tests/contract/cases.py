@@ -1,8 +1,9 @@
 """The table of recipes with the hyperparameters under which every contract is checked.
 
 Each family has its file ``cases_<family>.py`` with two tables: ``CASES``, and ``DECLARED``, which holds for each recipe
-the lr and the largest share of the loss that may remain on each of the four problems of `targets.py`. `test_table.py`
-fails when a recipe, a preset or an optimizer class is missing here, so that a new one cannot escape.
+the lr and the largest share of the loss that may remain on each of the four problems of `targets.py`; a third one,
+``EXEMPT``, says why a recipe cannot solve them. `test_table.py` fails when a recipe, a preset or an optimizer class is
+missing here, so that a new one cannot escape.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ _FAMILIES = [
     for file in sorted(Path(__file__).parent.glob("cases_*.py"))
 ]
 CASES: list[Case] = [case for family in _FAMILIES for case in family.CASES]
+SINGLE = [case for case in CASES if not case.paired]
 DECLARED: dict[str, tuple[tuple[float, float], ...]] = {
     name: row for family in _FAMILIES for name, row in family.DECLARED.items()
+}
+EXEMPT: dict[str, str] = {
+    name: reason for family in _FAMILIES for name, reason in getattr(family, "EXEMPT", {}).items()
 }

@@ -131,15 +131,43 @@ def first_cases() -> dict[str, Case]:
     return named
 
 
+def in_factors(target: Target, left: str, right: str) -> Target:
+    """The same loss of products W = B A of factors of full rank; W = 0, which has none, becomes a small start."""
+    rng = np.random.default_rng(3)
+    start = {}
+    for name, W in target.start.items():
+        U, s, Vt = np.linalg.svd(W if W.any() else rng.standard_normal(W.shape), full_matrices=False)
+        start |= {f"{name}/{left}": U * s if W.any() else 0.1 * U, f"{name}/{right}": Vt}
+
+    def evaluate(blocks: Blocks) -> tuple[float, Blocks]:
+        pairs = {name: (blocks[f"{name}/{left}"], blocks[f"{name}/{right}"]) for name in target.start}
+        loss, gradients = target.evaluate({name: B @ A for name, (B, A) in pairs.items()})
+        factors = {}
+        for name, G in gradients.items():
+            B, A = pairs[name]
+            factors |= {f"{name}/{left}": G @ A.T, f"{name}/{right}": B.T @ G}
+        return loss, factors
+
+    def samples(blocks: Blocks) -> tuple[Blocks, Blocks]:
+        raise NotImplementedError("no recipe of pairs reads activations")
+
+    return Target(start, evaluate, samples)
+
+
 def remaining(case: Case, target: Target, lr: float) -> float:
     """Loss after STEPS steps at the point to evaluate, over the loss at the start."""
+    pairing = case.make().pairing
+    if pairing is not None:
+        target = in_factors(target, pairing.left, pairing.right)
     params = {name: x.copy() for name, x in target.start.items()}
     recipe = case.make(lr=lr, weight_decay=0.0)
     opt, before = Supplied(params, recipe), params
     first = target.evaluate(params)[0]
     for _ in range(STEPS):
-        samples = dict(zip(("activations", "deltas"), target.samples(params), strict=True))
-        extras = {kind: samples[kind] for kind in recipe.requires & samples.keys()}
+        extras: dict[str, Blocks] = {}
+        if recipe.requires & {"activations", "deltas"}:
+            samples = dict(zip(("activations", "deltas"), target.samples(params), strict=True))
+            extras = {kind: samples[kind] for kind in recipe.requires & samples.keys()}
         gradient = target.evaluate(params)[1]
         if "gradient_at_previous" in recipe.requires:
             extras["gradient_at_previous"] = target.evaluate(before)[1]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contract.cases import DECLARED
+from contract.cases import DECLARED, EXEMPT
 from contract.targets import TARGETS, first_cases, remaining
 
 CASES = first_cases()
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name not in EXEMPT])
 @pytest.mark.parametrize("target", TARGETS)
 def test_declared_decrease(target: str, name: str) -> None:
     """At the declared lr no more than the declared share of the loss remains."""
@@ -19,8 +19,9 @@ def test_declared_decrease(target: str, name: str) -> None:
 
 
 def test_every_recipe_declares() -> None:
-    """A recipe or preset without a row fails here."""
-    assert DECLARED.keys() == CASES.keys()
+    """A recipe or preset without a row, or a reason for having none, fails here."""
+    assert sorted([*DECLARED, *EXEMPT]) == sorted(CASES)
+    assert all(EXEMPT.values())
 
 
 @pytest.mark.parametrize("name", TARGETS)

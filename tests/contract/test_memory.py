@@ -19,12 +19,13 @@ def times(blocks: int) -> Size:
 
 # Numbers beside the weights of an m x n block, under the arguments of `example()`. Scalars are not counted.
 STATE: dict[str, Size] = {
-    **dict.fromkeys(("sgd", "sign_sgd"), times(0)),
+    **dict.fromkeys(("sgd", "sign_sgd", "manifold_muon", "intrinsic_muon"), times(0)),
     **dict.fromkeys(
         ("schattor", "signum", "normalized_sgd", "lion", "storm", "adagrad", "rmsprop"), times(1)
     ),
     **dict.fromkeys(("muon", "polar_grad", "scion", "htmuon", "freon", "lion_muon", "dp_muon"), times(1)),
-    **dict.fromkeys(("clipped_scion", "gluon", "schedule_free_sgd"), times(1)),
+    **dict.fromkeys(("clipped_scion", "gluon", "schedule_free_sgd", "lora_muon"), times(1)),
+    **dict.fromkeys(("muon_eq", "muon_plus", "aurora", "rmnp"), times(1)),
     **dict.fromkeys(("adam", "adamw", "radam", "adabelief", "adadelta", "badam"), times(2)),
     **dict.fromkeys(("schedule_free_adamw", "nigt", "mars_m"), times(2)),
     **dict.fromkeys(("amsgrad", "mars"), times(3)),

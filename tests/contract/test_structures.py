@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract.cases import CASES, Case, Supplied, bits, copied, draw, problem
+from contract.cases import CASES, SINGLE, Case, Supplied, bits, copied, draw, problem
 
 import schattor as st
 from schattor.values import at_step
 
 STEPS = 4
 ALL = pytest.mark.parametrize("case", CASES, ids=str)
+ALL_SINGLE = pytest.mark.parametrize("case", SINGLE, ids=str)
 
 
-@ALL
+@ALL_SINGLE
 def test_flatten_view_is_the_reshaped_problem(case: Case) -> None:
     """A convolution kernel seen through `flatten` moves as its (out, rest) matrix, bit for bit."""
     rng = np.random.default_rng(0)
@@ -96,7 +97,7 @@ def test_tied_names() -> None:
         )
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if not case.make().draws], ids=str)
+@pytest.mark.parametrize("case", [case for case in SINGLE if not case.make().draws], ids=str)
 def test_nested_structures(case: Case) -> None:
     """Dicts and lists may nest; names join by "/"; gradients may be nested or flat."""
     W, gradients = problem(case, np.float64, STEPS)
@@ -153,7 +154,7 @@ def test_evaluation_params_are_copies(case: Case) -> None:
     assert bits(point) == before
 
 
-@ALL
+@ALL_SINGLE
 def test_float32_beside_float64(case: Case) -> None:
     """Blocks of both dtypes in one optimizer: separate blocks move as alone, coupled ones share in double precision."""
     W, gradients = problem(case, np.float64, STEPS)

@@ -9,6 +9,7 @@ from contract.cases import CASES, Case, Supplied, problem
 import schattor as st
 from schattor.recipes._table import shape_in_symbols
 from schattor.testing import group_element as element
+from schattor.testing import group_elements
 
 STEPS = 4
 
@@ -20,7 +21,7 @@ def test_equivariance(case: Case) -> None:
     recipe = case.make(weight_decay=0.0)
     W, gradients = case.determined(W), [case.determined(G) for G in gradients]
     rng = np.random.default_rng(7)
-    maps = {i: element(recipe.equivariance, x.shape, rng) for i, x in W.items()}
+    maps = group_elements(recipe, {i: x.shape for i, x in W.items()}, rng)
     mapped = {i: np.array(maps[i](x), order="C") for i, x in W.items()}
     plain, moved = Supplied(W, recipe), Supplied(mapped, recipe)
     for G in gradients:

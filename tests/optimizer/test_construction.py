@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract.cases import CASES, Case
+from contract.cases import CASES, SINGLE, Case
 
 import schattor as st
 
@@ -324,7 +324,7 @@ def test_vectors_under_matrix_recipes(optimizer: type[st.Optimizer]) -> None:
         opt.step({"W": np.ones((4, 3)), "bias": np.ones_like(bias)})
 
 
-@ALL
+@pytest.mark.parametrize("case", SINGLE, ids=str)
 def test_more_than_two_dimensions(case: Case) -> None:
     """Matrix geometries ask for a view, and the message shows it; entrywise ones take any shape."""
     blocks = {"kernel": np.ones((4, 3, 2))}

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contract.cases import CASES, Case, bits
+from contract.cases import SINGLE, Case, bits
 
 import schattor as st
 
 STEPS = 3
-MATRIX_CASES = [case for case in CASES if not case.coupled]
+MATRIX_CASES = [case for case in SINGLE if not case.coupled]
 
 
 def draw(shape: tuple[int, ...], count: int = STEPS) -> list[np.ndarray]:
@@ -60,7 +60,7 @@ def samples_of_pieces(recipe: st.Recipe, name: str, G: np.ndarray) -> tuple[Any,
     return whole, pieces
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", SINGLE, ids=str)
 @pytest.mark.parametrize("name", VIEWS)
 def test_pieces_move_as_blocks_of_their_own(name: str, case: Case) -> None:
     """Bit for bit: weights, displacements, peeks, points to evaluate, states and reports."""

@@ -61,6 +61,8 @@ def test_non_finite_first_gradient(case: Case) -> None:
     with pytest.raises(ValueError, match=name):
         opt.step(broken)
     assert snapshot(opt) == before
+    if case.paired:
+        return
     large = np.zeros((150, 130))
     big = case.optimizer({"big": large})
     for index in ((0, 0), (75, 64), (149, 129)):

@@ -3,6 +3,7 @@
 #include "bindings/bind.h"
 #include "bindings/named.h"
 #include "frame/eigenbasis.h"
+#include "frame/partner_metric.h"
 #include "frame/random_range.h"
 
 namespace py = pybind11;
@@ -30,6 +31,8 @@ void bindFrame(py::module_& m) {
     bindEigenbasis<LaggedEigenbasis>(m, "LaggedEigenbasis");
     py::class_<RandomRange, Frame, std::shared_ptr<RandomRange>>(m, "RandomRange")
         .def(py::init<Index, std::uint64_t>());
+    py::class_<PartnerMetric, Frame, std::shared_ptr<PartnerMetric>>(m, "PartnerMetric")
+        .def(py::init<bool, double>());
 }
 
 }  // namespace schattor

@@ -4,10 +4,14 @@
 #include "bindings/named.h"
 #include "precond/diagonal.h"
 #include "precond/distance_estimate.h"
+#include "precond/equilibration.h"
 #include "precond/grafted.h"
+#include "precond/intrinsic_stiefel.h"
 #include "precond/kronecker_factors.h"
+#include "precond/leverage_equilibration.h"
 #include "precond/ratio_of_moments.h"
 #include "precond/spectral_map.h"
+#include "precond/tangent_dual.h"
 
 namespace py = pybind11;
 
@@ -63,6 +67,24 @@ void bindPreconditioner(py::module_& m) {
         .def(py::init([](Value beta, Value damping, std::int64_t frequency) {
             return std::make_shared<KroneckerInverses>(beta, damping, Refresh{1, frequency});
         }));
+    py::class_<Equilibration, Preconditioner, std::shared_ptr<Equilibration>>(m, "Equilibration")
+        .def(py::init([](Value choice, const std::vector<std::string>& names, double eps) {
+            using Sides = Equilibration::Sides;
+            std::vector<Sides> sides;
+            for (const std::string& name : names)
+                sides.push_back(named<Sides>(
+                    "lines", name,
+                    {{"rows", Sides::rows}, {"columns", Sides::columns}, {"both", Sides::both}}));
+            return std::make_shared<Equilibration>(choice, sides, eps);
+        }));
+    using Polar = std::shared_ptr<Geometry>;
+    py::class_<LeverageEquilibration, Preconditioner, std::shared_ptr<LeverageEquilibration>>(
+        m, "LeverageEquilibration")
+        .def(py::init<Polar, int, double>());
+    py::class_<TangentDual, Preconditioner, std::shared_ptr<TangentDual>>(m, "TangentDual")
+        .def(py::init<Polar, int, double, double>());
+    py::class_<IntrinsicStiefel, Preconditioner, std::shared_ptr<IntrinsicStiefel>>(m, "IntrinsicStiefel")
+        .def(py::init<Polar>());
 }
 
 }  // namespace schattor

@@ -4,6 +4,8 @@
 #include "bindings/named.h"
 #include "update/additive.h"
 #include "update/extrapolated.h"
+#include "update/polar_retraction.h"
+#include "update/product_decay.h"
 #include "update/schedule_free.h"
 
 namespace py = pybind11;
@@ -26,6 +28,9 @@ void bindUpdate(py::module_& m) {
         .def(py::init<std::shared_ptr<Update>, double, double, double>());
     py::class_<Extrapolated, Update, std::shared_ptr<Extrapolated>>(m, "Extrapolated")
         .def(py::init<std::shared_ptr<Update>, Value>());
+    py::class_<PolarRetraction, Update, std::shared_ptr<PolarRetraction>>(m, "PolarRetraction")
+        .def(py::init<std::shared_ptr<Geometry>>());
+    py::class_<ProductDecay, Update, std::shared_ptr<ProductDecay>>(m, "ProductDecay").def(py::init<Value>());
 }
 
 }  // namespace schattor

@@ -114,6 +114,11 @@ public:
         return result;
     }
 
+    Refusal checkWeights() const override {
+        const bool finite = std::isfinite(kernels::maxAbs(shape.size(), weights_));
+        return finite ? Refusal{} : refuse(Refusal::Kind::weightsNotFinite, weights_).refusal;
+    }
+
     void measure(const BlockIo& io, const StepContext& step, Arena& arena, double* sums) override {
         context_ = contextFor(io, step, arena);
         const T* g = transform(context_, static_cast<const T*>(io.gradient), ownContext());

@@ -81,6 +81,8 @@ public:
 
     virtual Maxima scan(const BlockIo&, Index begin, Index length) const = 0;
     virtual Magnitudes check(const BlockIo&, const Maxima&, std::span<const double> slots) const = 0;
+    /// What is wrong with the weights: for a block whose partner reads them.
+    virtual Refusal checkWeights() const = 0;
 
     /// The block's part of the sums that the recipe shares, and what they mean for it.
     virtual void measure(const BlockIo&, const StepContext&, Arena&, double* sums) = 0;

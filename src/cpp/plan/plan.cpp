@@ -177,10 +177,19 @@ Refusal Plan::check(const Run& run) {
             return magnitudes_[i].refusal;
         }
         run.io[i].estimate = magnitudes_[i].estimate;
+        if (const Refusal refusal = checkPartner(i)) return refusal;
     }
     for (const Group& group : groups)
         if (const Refusal refusal = checkNorms(group, run.step.slots)) return refusal;
     return {};
+}
+
+Refusal Plan::checkPartner(std::size_t i) const {
+    const Block* partner = blocks[i]->partner;
+    Refusal refusal = partner != nullptr ? partner->checkWeights() : Refusal{};
+    if (refusal)
+        while (blocks[refusal.block].get() != partner) ++refusal.block;
+    return refusal;
 }
 
 // The regularization rule moves block i by ||G||_* tau_i / w_i. With ||G||_* <= sum_i ||G_i|| / w_i this

@@ -95,6 +95,8 @@ private:
     void takeTurns(const Run& run);
     void shareSums(const Run& run);
     Refusal check(const Run& run);
+    /// Whether the weights that block i reads beside its own are finite.
+    Refusal checkPartner(std::size_t i) const;
     Refusal checkNorms(const Group& group, std::span<const double> slots) const;
     void advance(const Run& run);
     void advance(const Run& run, const Item& item, Arena& arena);

@@ -1,6 +1,16 @@
 """The parts that recipes put into the slots of the pipeline, beside estimators and geometries."""
 
 from .adjustments import Adjustment
+from .composites import (
+    Equilibration,
+    IntrinsicStiefel,
+    LeverageEquilibration,
+    LineNormalization,
+    PartnerMetric,
+    PolarRetraction,
+    ProductDecay,
+    TangentDual,
+)
 from .distance import DistanceEstimate
 from .frames import Frame, RandomRange
 from .kronecker import (
@@ -59,23 +69,30 @@ __all__ = [
     "DistanceEstimate",
     "Division",
     "Eigenbasis",
+    "Equilibration",
     "Extrapolated",
     "Frame",
     "Grafted",
     "Identity",
+    "IntrinsicStiefel",
     "InverseInputMoment",
     "KroneckerInverses",
     "KroneckerRoots",
     "L2Decay",
     "LaggedEigenbasis",
     "Largest",
+    "LeverageEquilibration",
+    "LineNormalization",
     "Moment",
     "NormPower",
     "NormScaling",
     "Pairing",
+    "PartnerMetric",
     "Plain",
+    "PolarRetraction",
     "Preconditioner",
     "PrivateMean",
+    "ProductDecay",
     "RandomRange",
     "RatioOfMoments",
     "Rectified",
@@ -89,6 +106,7 @@ __all__ = [
     "Squares",
     "SumOfSquares",
     "SwitchedScaling",
+    "TangentDual",
     "Transform",
     "Turns",
     "Update",

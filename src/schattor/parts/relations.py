@@ -75,6 +75,21 @@ class Pairing:
     left: str = "B"
     right: str = "A"
 
+    def is_left(self, name: str) -> bool:
+        """Return whether a block is the left one of its pair.
+
+        Raises
+        ------
+        ValueError
+            For a name that ends in neither.
+        """
+        last = name.rpartition("/")[2]
+        if last not in (self.left, self.right):
+            raise ValueError(
+                f"block {name!r} belongs to no pair: its name must end in {self.left!r} or {self.right!r}"
+            )
+        return last == self.left
+
     def partner(self, name: str) -> str:
         """Return the name of the partner of a block.
 
@@ -83,9 +98,6 @@ class Pairing:
         ValueError
             For a name that ends in neither.
         """
-        head, slash, last = name.rpartition("/")
-        if last not in (self.left, self.right):
-            raise ValueError(
-                f"block {name!r} belongs to no pair: its name must end in {self.left!r} or {self.right!r}"
-            )
-        return head + slash + (self.right if last == self.left else self.left)
+        other = self.right if self.is_left(name) else self.left
+        head, slash, _ = name.rpartition("/")
+        return head + slash + other

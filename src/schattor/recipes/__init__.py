@@ -12,8 +12,10 @@ from ._table import describe
 from .adaptive import adabelief, adadelta, adagrad, adam, adamw, amsgrad, radam, rmsprop
 from .averaging import schedule_free as schedule_free
 from .averaging import schedule_free_adamw, schedule_free_sgd
+from .composites import aurora, muon_eq, muon_plus, rmnp
 from .distance import prodigy
 from .kronecker import eigen_adam, kfac, newton_muon, shampoo, soap
+from .manifold import intrinsic_muon, lora_muon, manifold_muon
 from .momentum import normalized_sgd, sgd
 from .private import dp_muon
 from .schatten import schattor
@@ -31,6 +33,7 @@ __all__ = [
     "adam",
     "adamw",
     "amsgrad",
+    "aurora",
     "badam",
     "clipped_scion",
     "dion",
@@ -39,19 +42,25 @@ __all__ = [
     "freon",
     "gluon",
     "htmuon",
+    "intrinsic_muon",
     "kfac",
     "lion",
     "lion_muon",
+    "lora_muon",
     "low_rank_muon",
+    "manifold_muon",
     "mars",
     "mars_m",
     "muon",
+    "muon_eq",
+    "muon_plus",
     "newton_muon",
     "nigt",
     "normalized_sgd",
     "polar_grad",
     "prodigy",
     "radam",
+    "rmnp",
     "rmsprop",
     "schattor",
     "schedule_free_adamw",

@@ -1,0 +1,43 @@
+#include "precond/leverage_equilibration.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "geometry/polar_factor.h"
+
+namespace schattor {
+
+std::size_t LeverageEquilibration::scratch(Shape s, Dtype dtype) const {
+    const std::size_t block = dtype == Dtype::float32
+                                  ? Arena::bytesFor<float>(static_cast<std::size_t>(s.size()))
+                                  : Arena::bytesFor<double>(static_cast<std::size_t>(s.size()));
+    const Lines lines = s.rows > s.cols ? Lines::rows : Lines::columns;
+    return block + std::max(lineLengthsScratch(lines, s), polar_->scratch(s, dtype));
+}
+
+template <class T>
+void LeverageEquilibration::run(const Context<T>& c, const T* m, T* out) const {
+    const Shape s = c.shape;
+    if (s.rows == s.cols) {
+        std::copy(m, m + s.size(), out);
+        return;
+    }
+    const ArenaFrame frame(*c.arena);
+    const Lines lines = s.rows > s.cols ? Lines::rows : Lines::columns;
+    const double wanted = static_cast<double>(s.smaller()) / static_cast<double>(s.larger());
+    normalizeLines(lines, s, m, 0.0, out, *c.arena);
+    T* polar = c.arena->template take<T>(static_cast<std::size_t>(s.size()));
+    for (int pass = 1; pass < passes_; ++pass) {
+        polarFactor(*polar_, c, s, out, polar);
+        const ArenaFrame inner(*c.arena);
+        double* factors = lineLengths(lines, s, polar, 0, *c.arena);
+        for (Index i = 0; i < countOf(lines, s); ++i)
+            if (factors[i] > 0.0) factors[i] = std::pow(wanted / (factors[i] * factors[i]), beta_);
+        scaleLines(lines, s, out, factors, out);
+    }
+}
+
+template void LeverageEquilibration::run<float>(const Context<float>&, const float*, float*) const;
+template void LeverageEquilibration::run<double>(const Context<double>&, const double*, double*) const;
+
+}  // namespace schattor
