@@ -1,6 +1,7 @@
 #pragma once
 
 #include "geometry/geometry.h"
+#include "linalg/line_lengths.h"
 
 namespace schattor {
 
@@ -8,7 +9,6 @@ namespace schattor {
 /// l_2). Its dual is the sum of the lengths, and D has the lines -g / ||g||, zero where g is zero.
 class LineNorm final : public Geometry {
 public:
-    enum class Lines { rows, columns };
     explicit LineNorm(Lines lines) : lines_(lines) {}
 
     OracleResult ball(const OracleContext&, Shape, const float* g, float* d) const override;
@@ -22,9 +22,6 @@ public:
     std::size_t scratch(Shape, Dtype) const override;
 
 private:
-    Index count(Shape s) const { return lines_ == Lines::rows ? s.rows : s.cols; }
-    template <class T>
-    double* lengths(Shape, const T* x, int exponent, Arena&) const;
     template <class T>
     OracleResult run(const OracleContext&, Shape, const T* g, T* d) const;
     template <class T>
