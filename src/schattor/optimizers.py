@@ -204,3 +204,35 @@ class KFAC(RecipeOptimizer, recipe=recipes.kfac):
 
 class NewtonMuon(RecipeOptimizer, recipe=recipes.newton_muon):
     """Newton-Muon over named matrices."""
+
+
+class NorMuon(RecipeOptimizer, recipe=recipes.normuon):
+    """NorMuon over named matrices."""
+
+
+class AdaMuon(RecipeOptimizer, recipe=recipes.adamuon):
+    """AdaMuon over named matrices."""
+
+
+class ScheduleFreeNorMuon(RecipeOptimizer, recipe=recipes.schedule_free_normuon):
+    """Schedule-free NorMuon over named matrices."""
+
+
+class LARS(RecipeOptimizer, recipe=recipes.lars):
+    """LARS over named blocks, each a layer."""
+
+
+class LAMB(RecipeOptimizer, recipe=recipes.lamb):
+    """LAMB over named blocks, each a layer."""
+
+
+class Mano(RecipeOptimizer, recipe=recipes.mano):
+    """Mano over named matrices."""
+
+
+class MuonHyperball(RecipeOptimizer, recipe=recipes.muon_hyperball):
+    """Muon on spheres over named matrices."""
+
+
+class Muown(RecipeOptimizer, recipe=recipes.muown):
+    """Muown over named matrices."""

@@ -42,6 +42,16 @@ class Part:
         return False
 
     @property
+    def has_unit(self) -> bool:
+        """Whether a constant in it, such as an eps, has the unit of the gradients: it hides the degree of the steps."""
+        return bool(getattr(self, "eps", 0))
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether what it does depends on the weights, weight decay beside the step aside."""
+        return False
+
+    @property
     def keeps_state(self) -> bool:
         """Whether the core keeps arrays or numbers for it."""
         return False

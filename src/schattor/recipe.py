@@ -60,7 +60,7 @@ class Recipe:
     pairing : Pairing or None
         Which blocks read each other's weights.
 
-    `degree`, `equivariance` and `requires` follow from the parts.
+    `degree`, `equivariance`, `requires` and `reads_weights` follow from the parts.
     """
 
     name: str
@@ -137,7 +137,12 @@ class Recipe:
         degree = self.scaling.degree(degree)
         for adjustment in self.adjustments:
             degree = adjustment.degree(degree)
-        return degree
+        return self.update.degree(degree)
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether steps depend on the weights, beside weight decay that is added to the step."""
+        return any(part.reads_weights for part in self.parts)
 
     @property
     def equivariance(self) -> str:

@@ -1,12 +1,31 @@
 #include <pybind11/stl.h>
 
-#include "adjustment/adjustment.h"
+#include "adjustment/decay_in_direction.h"
+#include "adjustment/entry_moment.h"
+#include "adjustment/line_moment.h"
+#include "adjustment/rescaled.h"
 #include "bindings/bind.h"
+#include "bindings/named.h"
 
 namespace py = pybind11;
 
 namespace schattor {
 
-void bindAdjustment(py::module_& m) { py::class_<Adjustment, std::shared_ptr<Adjustment>>(m, "Adjustment"); }
+void bindAdjustment(py::module_& m) {
+    py::class_<Adjustment, std::shared_ptr<Adjustment>>(m, "Adjustment");
+    py::class_<LineMoment, Adjustment, std::shared_ptr<LineMoment>>(m, "LineMoment")
+        .def(py::init([](bool columns, Value beta, double eps) {
+            return std::make_shared<LineMoment>(linesOf(columns), beta, eps);
+        }));
+    py::class_<EntryMoment, Adjustment, std::shared_ptr<EntryMoment>>(m, "EntryMoment")
+        .def(py::init<Value, Value>());
+    py::class_<OracleLength, Adjustment, std::shared_ptr<OracleLength>>(m, "OracleLength").def(py::init<>());
+    py::class_<RootMeanSquare, Adjustment, std::shared_ptr<RootMeanSquare>>(m, "RootMeanSquare")
+        .def(py::init<double>());
+    py::class_<TrustRatio, Adjustment, std::shared_ptr<TrustRatio>>(m, "TrustRatio")
+        .def(py::init<Value, double>());
+    py::class_<DecayInDirection, Adjustment, std::shared_ptr<DecayInDirection>>(m, "DecayInDirection")
+        .def(py::init<Value>());
+}
 
 }  // namespace schattor

@@ -7,7 +7,9 @@
 #include "precond/grafted.h"
 #include "precond/kronecker_factors.h"
 #include "precond/ratio_of_moments.h"
+#include "precond/signs.h"
 #include "precond/spectral_map.h"
+#include "precond/tangent_projection.h"
 
 namespace py = pybind11;
 
@@ -62,6 +64,13 @@ void bindPreconditioner(py::module_& m) {
     py::class_<KroneckerInverses, Preconditioner, std::shared_ptr<KroneckerInverses>>(m, "KroneckerInverses")
         .def(py::init([](Value beta, Value damping, std::int64_t frequency) {
             return std::make_shared<KroneckerInverses>(beta, damping, Refresh{1, frequency});
+        }));
+    py::class_<Signs, Preconditioner, std::shared_ptr<Signs>>(m, "Signs").def(py::init<>());
+    py::class_<TangentProjection, Preconditioner, std::shared_ptr<TangentProjection>>(m, "TangentProjection")
+        .def(py::init([](Value choice, const std::vector<bool>& columns) {
+            std::vector<Lines> lines;
+            for (const bool each : columns) lines.push_back(linesOf(each));
+            return std::make_shared<TangentProjection>(choice, lines);
         }));
 }
 

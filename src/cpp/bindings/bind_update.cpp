@@ -4,7 +4,9 @@
 #include "bindings/named.h"
 #include "update/additive.h"
 #include "update/extrapolated.h"
+#include "update/hyperball.h"
 #include "update/schedule_free.h"
+#include "update/weight_normalized.h"
 
 namespace py = pybind11;
 
@@ -26,6 +28,13 @@ void bindUpdate(py::module_& m) {
         .def(py::init<std::shared_ptr<Update>, double, double, double>());
     py::class_<Extrapolated, Update, std::shared_ptr<Extrapolated>>(m, "Extrapolated")
         .def(py::init<std::shared_ptr<Update>, Value>());
+    py::class_<Hyperball, Update, std::shared_ptr<Hyperball>>(m, "Hyperball").def(py::init<>());
+    py::class_<WeightNormalized, Update, std::shared_ptr<WeightNormalized>>(m, "WeightNormalized")
+        .def(py::init([](bool columns, std::shared_ptr<Estimator> estimator,
+                         std::shared_ptr<Preconditioner> preconditioner, Value weightDecay) {
+            return std::make_shared<WeightNormalized>(linesOf(columns), std::move(estimator),
+                                                      std::move(preconditioner), weightDecay);
+        }));
 }
 
 }  // namespace schattor

@@ -19,6 +19,11 @@ class Preconditioner(Part, ABC):
         return 0
 
     @property
+    def has_unit(self) -> bool:
+        """True, as a rule: an eps."""
+        return True
+
+    @property
     def equivariance(self) -> str:
         """The group that commutes with it, jointly with the weights; see `schattor.Geometry`."""
         return "entries"

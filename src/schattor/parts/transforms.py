@@ -36,6 +36,11 @@ class L2Decay(Transform):
     def __post_init__(self) -> None:
         NON_NEGATIVE.check_schedulable("weight_decay", self.weight_decay)
 
+    @property
+    def reads_weights(self) -> bool:
+        """True."""
+        return True
+
     def lower(self, into: Lowering) -> _core.Transform:
         """Return the core's part."""
         return _core.L2Decay(into.value("weight_decay", NON_NEGATIVE, self.weight_decay))

@@ -14,6 +14,8 @@ from .averaging import schedule_free as schedule_free
 from .averaging import schedule_free_adamw, schedule_free_sgd
 from .distance import prodigy
 from .kronecker import eigen_adam, kfac, newton_muon, shampoo, soap
+from .layerwise import adamuon, lamb, lars, mano, muon_hyperball, muown, normuon, schedule_free_normuon
+from .layerwise import hyperball as hyperball
 from .momentum import normalized_sgd, sgd
 from .private import dp_muon
 from .schatten import schattor
@@ -29,6 +31,7 @@ __all__ = [
     "adadelta",
     "adagrad",
     "adam",
+    "adamuon",
     "adamw",
     "amsgrad",
     "badam",
@@ -40,21 +43,28 @@ __all__ = [
     "gluon",
     "htmuon",
     "kfac",
+    "lamb",
+    "lars",
     "lion",
     "lion_muon",
     "low_rank_muon",
+    "mano",
     "mars",
     "mars_m",
     "muon",
+    "muon_hyperball",
+    "muown",
     "newton_muon",
     "nigt",
     "normalized_sgd",
+    "normuon",
     "polar_grad",
     "prodigy",
     "radam",
     "rmsprop",
     "schattor",
     "schedule_free_adamw",
+    "schedule_free_normuon",
     "schedule_free_sgd",
     "scion",
     "sgd",
