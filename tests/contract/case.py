@@ -102,15 +102,20 @@ class Case:
         return self.function(**{**self.arguments, **changed})
 
     def inner(self, **changed: Any) -> st.Recipe:
-        """The recipe, or the one whose iterates it averages or extrapolates."""
+        """The recipe, with the plain update that its own goes round or stands for."""
         recipe = self.make(**changed)
-        inner = getattr(recipe.update, "inner", None)
-        return replace(recipe, update=inner) if inner else recipe
+        if isinstance(recipe.update, st.parts.Additive):
+            return recipe
+        return replace(recipe, update=getattr(recipe.update, "inner", st.parts.Additive()))
 
     def movers(self, step: int) -> set[str]:
         """The blocks that move in a step: all, unless they take turns."""
         turns, names = self.make().turns, list(self.shapes)
         return {names[turns.at(step, len(names))[1]]} if turns else set(names)
+
+    def origin(self, W: Blocks) -> Blocks:
+        """Zero weights, or W where no step leads away from zero: where the norm is kept."""
+        return copied(W) if self.make().update.keeps_norm else mapped(np.zeros_like, W)
 
     def optimizer(self, params: Any, **options: Any) -> st.Optimizer:
         """An optimizer that follows the recipe in all blocks."""

@@ -36,6 +36,11 @@ STATE: dict[str, Size] = {
     "soap": lambda m, n: 2 * m * n + 2 * (m * m + n * n),
     "eigen_adam": lambda m, n: 2 * m * n + 2 * min(m, n) ** 2,
     "newton_muon": lambda m, n: m * n + 2 * n * n,
+    **dict.fromkeys(("lars", "mano", "muon_hyperball"), times(1)),
+    **dict.fromkeys(("lamb", "adamuon"), times(2)),
+    "normuon": lambda m, n: m * n + m,
+    "schedule_free_normuon": lambda m, n: 2 * m * n + m,
+    "muown": lambda m, n: m * n + 4 * m,
 }
 
 

@@ -41,11 +41,13 @@ def test_update_rms_is_that_of_the_displacement(case: Case, dtype: type) -> None
 
 @pytest.mark.parametrize(
     "case",
-    [case for case in CASES if case.takes("weight_decay") and not case.make(weight_decay=0.5).transforms],
+    [case for case in CASES if case.takes("weight_decay") and not case.make(weight_decay=0.5).reads_weights],
     ids=str,
 )
 def test_decay_is_not_in_the_report(case: Case) -> None:
-    """With the same gradients the rows do not depend on a decay beside the step (an L2 decay is in the gradient).
+    """With the same gradients the rows do not depend on a decay beside the step.
+
+    Where steps depend on the weights they do; an L2 decay is in the gradient.
 
     To the rounding of sums of at most 24 squares: with and without decay another loop may add them up.
     """

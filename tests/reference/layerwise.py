@@ -11,9 +11,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .recipes import Hyper, Path, at, divided, moved, polar, shape_factor, with_l2
+from .recipes import Hyper, Path, at, divided, moved, shape_factor, with_l2
 
 Orthogonalize = Callable[[np.ndarray], np.ndarray]
+
+
+def polar(u: np.ndarray) -> np.ndarray:
+    """U V' over the singular values that are not rounding: matrices of signs are often singular."""
+    U, s, Vt = np.linalg.svd(u, full_matrices=False)
+    kept = s > max(u.shape) * np.finfo(u.dtype).eps * s.max(initial=0)
+    return U[:, kept] @ Vt[kept]
 
 
 def norm(x: np.ndarray) -> float:
@@ -184,18 +191,16 @@ def mano(
     nesterov: bool = False,
     weight_decay: Hyper = 0.1,
     decay: str = "decoupled",
-    normalized: bool = True,
-    eps: float = 0.0,
 ) -> Path:
-    """Mano: columns in even steps, rows in odd ones; `normalized` False is the second version."""
+    """Mano: columns in even steps, rows in odd ones."""
     path, B = Path(), np.zeros_like(W)
     for t, G in enumerate(gradients):
         eta, wd, axis = at(lr, t), at(weight_decay, t), t % 2
         B, u = momentum(B, with_l2(G, W, wd, decay), at(momentum_, t), nesterov, "heavy_ball")
         lengths = np.broadcast_to(np.sqrt((W**2).sum(axis, keepdims=True)), W.shape)
-        P = divided(W, lengths) if normalized else W
+        P = divided(W, lengths)
         T = u - (u * P).sum(axis, keepdims=True) * P
-        lengths = np.broadcast_to(np.sqrt((T**2).sum(axis, keepdims=True)), T.shape) + eps
+        lengths = np.broadcast_to(np.sqrt((T**2).sum(axis, keepdims=True)), T.shape)
         D = -eta * 0.2 * math.sqrt(W.shape[axis]) * divided(T, lengths)
         W = moved(W, D, eta, wd, decay)
         path.weights.append(W)
