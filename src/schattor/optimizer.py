@@ -237,6 +237,7 @@ class Optimizer:
                 f"elsewhere, for example st.Optimizer(params, {{{block.name!r}: st.recipes.adamw(lr=3e-4), "
                 f"'*': st.recipes.{recipe.name}(...)}})"
             )
+        recipe.update.check_weights(block.name, block.array)
         rows, cols = block.shape
         execution = self._execution
         into = Lowering(

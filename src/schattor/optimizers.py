@@ -232,3 +232,35 @@ class ManifoldMuon(RecipeOptimizer, recipe=recipes.manifold_muon):
 
 class IntrinsicMuon(RecipeOptimizer, recipe=recipes.intrinsic_muon):
     """Intrinsic Muon on matrices with orthonormal columns, over named blocks."""
+
+
+class NorMuon(RecipeOptimizer, recipe=recipes.normuon):
+    """NorMuon over named matrices."""
+
+
+class AdaMuon(RecipeOptimizer, recipe=recipes.adamuon):
+    """AdaMuon over named matrices."""
+
+
+class ScheduleFreeNorMuon(RecipeOptimizer, recipe=recipes.schedule_free_normuon):
+    """Schedule-free NorMuon over named matrices."""
+
+
+class LARS(RecipeOptimizer, recipe=recipes.lars):
+    """LARS over named blocks, each a layer."""
+
+
+class LAMB(RecipeOptimizer, recipe=recipes.lamb):
+    """LAMB over named blocks, each a layer."""
+
+
+class Mano(RecipeOptimizer, recipe=recipes.mano):
+    """Mano over named matrices."""
+
+
+class MuonHyperball(RecipeOptimizer, recipe=recipes.muon_hyperball):
+    """Muon on spheres over named matrices."""
+
+
+class Muown(RecipeOptimizer, recipe=recipes.muown):
+    """Muown over named matrices."""

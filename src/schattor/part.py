@@ -45,7 +45,7 @@ class Part:
     @property
     def has_unit(self) -> bool:
         """Whether a constant in it, such as an eps, has the unit of the gradients: it hides the degree of the steps."""
-        return False
+        return bool(getattr(self, "eps", 0))
 
     @property
     def reads_weights(self) -> bool:

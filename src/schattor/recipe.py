@@ -137,7 +137,7 @@ class Recipe:
         degree = self.scaling.degree(degree)
         for adjustment in self.adjustments:
             degree = adjustment.degree(degree)
-        return degree
+        return self.update.degree(degree)
 
     @property
     def reads_weights(self) -> bool:

@@ -299,8 +299,7 @@ def _check_order(recipe: Recipe, W: Blocks, gradients: list[Blocks]) -> None:
 def _check_symmetry(recipe: Recipe, W: Blocks, gradients: list[Blocks], rng: np.random.Generator) -> None:
     G = gradients[0]
     base = Optimizer(_copied(W), recipe).update(G, **extras_for(recipe, G))
-    without_unit = not any(part.has_unit or getattr(part, "eps", 0) for part in recipe.parts)
-    if recipe.degree is not None and without_unit:
+    if recipe.degree is not None and not any(part.has_unit for part in recipe.parts):
         larger = {n: 2.0**20 * g for n, g in G.items()}
         scaled = Optimizer(_copied(W), recipe).update(larger, **extras_for(recipe, larger))
         for name, D in base.items():

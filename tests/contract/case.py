@@ -122,6 +122,10 @@ class Case:
         turns, names = self.make().turns, list(self.shapes)
         return {names[turns.at(step, len(names))[1]]} if turns else set(names)
 
+    def origin(self, W: Blocks) -> Blocks:
+        """Zero weights, or W where no step leads away from zero: where the norm is kept."""
+        return copied(W) if self.make().update.keeps_norm else mapped(np.zeros_like, W)
+
     def optimizer(self, params: Any, **options: Any) -> st.Optimizer:
         """An optimizer that follows the recipe in all blocks."""
         return Supplied(params, self.make(), **options)

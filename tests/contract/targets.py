@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 from contract.cases import CASES, Case, Supplied
 
+import schattor as st
 from schattor.demo.data import load_digits
 
 Blocks = dict[str, np.ndarray]
@@ -26,11 +27,21 @@ class Target:
     """A loss of matrices with its gradient, and where to start.
 
     `samples` are activations and deltas, seeing each matrix as a layer: the gradient is the mean of delta activation'.
+    With matrices of `norms` the loss can be small.
     """
 
     start: Blocks
     evaluate: Callable[[Blocks], tuple[float, Blocks]]
     samples: Callable[[Blocks], tuple[Blocks, Blocks]]
+    norms: dict[str, float]
+
+    def beginning(self, recipe: st.Recipe) -> Blocks:
+        """A copy of the start; for a recipe that keeps the norms of the weights, a random point of these norms."""
+        if not recipe.update.keeps_norm:
+            return {name: x.copy() for name, x in self.start.items()}
+        rng = np.random.default_rng(4)
+        points = {name: rng.standard_normal(x.shape) for name, x in self.start.items()}
+        return {name: x * (self.norms[name] / np.linalg.norm(x)) for name, x in points.items()}
 
 
 def quadratic() -> Target:
@@ -46,7 +57,7 @@ def quadratic() -> Target:
     def samples(blocks: Blocks) -> tuple[Blocks, Blocks]:
         return {"W": np.eye(6)}, {"W": 6 * (Q @ (blocks["W"] - wanted)).T}
 
-    return Target({"W": np.zeros((8, 6))}, evaluate, samples)
+    return Target({"W": np.zeros((8, 6))}, evaluate, samples, {"W": float(np.linalg.norm(wanted))})
 
 
 @cache
@@ -74,13 +85,14 @@ def softmax() -> Target:
     def samples(blocks: Blocks) -> tuple[Blocks, Blocks]:
         return {"W": X}, {"W": len(X) * cross_entropy(X @ blocks["W"].T, Y)[1]}
 
-    return Target({"W": np.zeros((10, 64))}, evaluate, samples)
+    return Target({"W": np.zeros((10, 64))}, evaluate, samples, {"W": 30.0})
 
 
 def completion() -> Target:
     """||mask (U V - M)||^2 / 2 for M of rank three, half of it seen."""
     rng = np.random.default_rng(1)
-    M = rng.standard_normal((12, 3)) @ rng.standard_normal((3, 10))
+    left, right = rng.standard_normal((12, 3)), rng.standard_normal((3, 10))
+    M = left @ right
     seen = rng.random(M.shape) < 0.5
 
     def errors(blocks: Blocks) -> np.ndarray:
@@ -95,7 +107,8 @@ def completion() -> Target:
         return {"U": blocks["V"].T, "V": error}, {"U": 10 * error.T, "V": 12 * blocks["U"]}
 
     start = {"U": 0.3 * rng.standard_normal((12, 3)), "V": 0.3 * rng.standard_normal((3, 10))}
-    return Target(start, evaluate, samples)
+    norms = {"U": float(np.linalg.norm(left)), "V": float(np.linalg.norm(right))}
+    return Target(start, evaluate, samples, norms)
 
 
 def perceptron() -> Target:
@@ -117,7 +130,7 @@ def perceptron() -> Target:
         return {"A": X, "B": hidden}, {"A": len(X) * back, "B": len(X) * error}
 
     start = {"A": rng.standard_normal((16, 64)) / 8, "B": rng.standard_normal((10, 16)) / 4}
-    return Target(start, evaluate, samples)
+    return Target(start, evaluate, samples, {"A": 10.0, "B": 10.0})
 
 
 TARGETS = {"quadratic": quadratic, "softmax": softmax, "completion": completion, "perceptron": perceptron}
@@ -151,7 +164,7 @@ def in_factors(target: Target, left: str, right: str) -> Target:
     def samples(blocks: Blocks) -> tuple[Blocks, Blocks]:
         raise NotImplementedError("no recipe of pairs reads activations")
 
-    return Target(start, evaluate, samples)
+    return Target(start, evaluate, samples, {})
 
 
 def remaining(case: Case, target: Target, lr: float) -> float:
@@ -159,8 +172,8 @@ def remaining(case: Case, target: Target, lr: float) -> float:
     pairing = case.make().pairing
     if pairing is not None:
         target = in_factors(target, pairing.left, pairing.right)
-    params = {name: x.copy() for name, x in target.start.items()}
     recipe = case.make(lr=lr, weight_decay=0.0)
+    params = target.beginning(recipe)
     opt, before = Supplied(params, recipe), params
     first = target.evaluate(params)[0]
     for _ in range(STEPS):

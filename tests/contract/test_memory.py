@@ -30,6 +30,11 @@ STATE: dict[str, Size] = {
     **dict.fromkeys(("schedule_free_adamw", "nigt", "mars_m"), times(2)),
     **dict.fromkeys(("amsgrad", "mars"), times(3)),
     "prodigy": times(4),
+    **dict.fromkeys(("lars", "mano", "muon_hyperball"), times(1)),
+    **dict.fromkeys(("adamuon", "lamb"), times(2)),
+    "normuon": lambda m, n: m * n + m,
+    "schedule_free_normuon": lambda m, n: 2 * m * n + m,
+    "muown": lambda m, n: m * n + 4 * m,
     "dion": lambda m, n: m * n + min(m, n) ** 2,  # at full rank
     "low_rank_muon": lambda m, n: m * n + min(m, n),  # and the columns of the next step
     "shampoo": lambda m, n: m * n + 2 * (m * m + n * n),

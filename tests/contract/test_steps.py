@@ -37,10 +37,13 @@ def run(case: Case, W: Blocks, gradients: list[Blocks]) -> st.Optimizer:
     return opt
 
 
-def assert_close(actual: Blocks, expected: Blocks, factor: float = 64) -> None:
-    """Equal to `factor` roundings of the largest entry of each block."""
+def assert_close(actual: Blocks, expected: Blocks, factor: float = 64, beside: Blocks | None = None) -> None:
+    """Equal to `factor` roundings of the largest entry of each block, and to two of what it was taken beside."""
     for i, x in expected.items():
-        tolerance = factor * float(np.finfo(x.dtype).eps) * float(np.abs(x).max(initial=0))
+        eps = float(np.finfo(x.dtype).eps)
+        tolerance = factor * eps * float(np.abs(x).max(initial=0))
+        if beside is not None:
+            tolerance += 2 * eps * float(np.abs(beside[i]).max(initial=0))
         np.testing.assert_allclose(actual[i], x, rtol=0, atol=tolerance, err_msg=i)
 
 
@@ -282,28 +285,31 @@ def test_gradient_in_the_same_buffer_as_its_parameter(case: Case, dtype: type, o
 
 
 def test_homogeneity(case: Case, dtype: type) -> None:
-    """Displacements ignore the scale of the gradients (degree 0) or follow it (degree 1), as the recipe promises."""
+    """Displacements ignore the scale of the gradients (degree 0) or follow it (degree 1), as the recipe promises.
+
+    From zero, so that they are exact, or from the weights where the steps depend on these.
+    """
     W, gradients = problem(case, dtype, STEPS)
-    zero = {i: np.zeros_like(x) for i, x in W.items()}
     exact = (2.0**300, 2.0**-300) if dtype is np.float64 else (2.0**40, 2.0**-40)
     rounded = (1e150, 3.0) if dtype is np.float64 else (1e12, 3.0)
     if case.degree is None:
         assert case.make().degree is None, "the parts declare none"
         return
     recipe = case.make(weight_decay=0.0, **case.without_unit)
-    base = Supplied(copied(zero), recipe)
+    start = W if recipe.reads_weights else mapped(np.zeros_like, W)
+    base = Supplied(copied(start), recipe)
     base_steps = [base.update(G) for G in gradients]
     for c in (*exact, *rounded):
-        scaled = Supplied(copied(zero), recipe)
+        scaled = Supplied(copied(start), recipe)
         for t, G in enumerate(gradients):
             D = scaled.update(mapped(lambda x, c=c: x * dtype(c), G))
             wanted = mapped(lambda x, c=c: x * dtype(c) ** dtype(case.degree), base_steps[t])
             # Powers of two scale without rounding; another factor rounds the gradients, and the conditioning of an
             # estimate amplifies that.
             if c in exact:
-                assert_close(D, wanted, factor=16)
+                assert_close(D, wanted, factor=16, beside=start)
             else:
-                assert_close(D, case.determined(wanted), factor=2e3)
+                assert_close(D, case.determined(wanted), factor=2e3, beside=start)
 
 
 def test_quadratic_loss_falls(case: Case, dtype: type) -> None:
@@ -375,11 +381,11 @@ def check_decay(case: Case, dtype: type, decay: str, lost: Callable[..., np.ndar
                 plain.shares
             ):  # a step as long as the dual norm; decay follows the recipe's own factor on the lr
                 lr = without.report[i].step_size / without.report[i].dual_norm
-            stays = i not in case.movers(t) or (t == 0 and case.withholds_first)
             less = lost(x, D[i], lr)
+            size = float(2 * np.abs(x).max() + np.abs(less).max() + np.abs(D[i]).max())
+            stays = i not in case.movers(t) or (t == 0 and case.withholds_first)
             wanted = x if stays else x - less + D[i]
             # D was rounded in its difference to the weights.
-            size = float(2 * np.abs(x).max() + np.abs(less).max() + np.abs(D[i]).max())
             np.testing.assert_allclose(with_decay.params[i], wanted, rtol=0, atol=8 * eps * size, err_msg=i)
 
 

@@ -58,8 +58,9 @@ class Case:
     `loop` takes the first weights and the gradients of one array and returns its `Path`; a method whose blocks depend
     on each other, or on more than gradients, gives `joint` instead: from the first weights of all arrays, and for each
     step the gradients of all, to the weights of all after each step. Both must keep the dtype of what they get.
-    `offset` is the eps that the code adds to the norm before Newton-Schulz with `iteration`; `length` bounds lr times
-    the factor on the orthogonalised matrix.
+    Constants of the code that the package leaves out are told in one of two ways. `without_eps` is the same loop
+    without them: how far the two part is their effect. Or `offset` is the eps that the code adds to the norm before
+    Newton-Schulz with `iteration`; `length` bounds lr times the factor on the orthogonalised matrix.
     """
 
     method: str
@@ -70,6 +71,7 @@ class Case:
     offset: float = 0.0
     iteration: Steps = ()
     length: float = 0.0
+    without_eps: Loop | None = None  # the loop without the constants that the package leaves out
     transposed: bool = False  # optax stores x W: its matrices are transposed to (out, in)
     joint: JointLoop | None = None
     start: Mapping[int, np.ndarray] | None = None  # first weights where they are not the shared ones
@@ -150,9 +152,13 @@ def displacement(case: Case, k: int) -> float:
 def eps_effect(case: Case, k: int) -> float:
     """Largest effect of the code's eps on any entry of the weights.
 
-    An eps in the norm shrinks every singular value s of X by the factor 1 - eps/||u||; the composite polynomial f turns
-    that into a change of at most sup |s f'(s)| eps/||u||, and the sum of all steps adds up.
+    Where there is a loop without it, the distance to that loop. Else: an eps in the norm shrinks every singular value s
+    of X by the factor 1 - eps/||u||; the composite polynomial f turns that into a change of at most sup |s f'(s)|
+    eps/||u||, and the sum of all steps adds up.
     """
+    if case.without_eps is not None:
+        plain = case.without_eps(case.first(k), case.gradient(k)).weights
+        return float(np.abs(np.array(plain) - np.array(case.literal()[k])).max())
     if not case.offset:
         return 0.0
     total = 0.0

@@ -1,8 +1,13 @@
 #include <pybind11/stl.h>
 
 #include "adjustment/adjustment.h"
+#include "adjustment/decay_in_direction.h"
+#include "adjustment/entry_moment.h"
+#include "adjustment/line_moment.h"
 #include "adjustment/line_normalization.h"
+#include "adjustment/rescaled.h"
 #include "bindings/bind.h"
+#include "bindings/named.h"
 
 namespace py = pybind11;
 
@@ -16,6 +21,19 @@ void bindAdjustment(py::module_& m) {
             for (const bool column : columns) order.push_back(column ? Lines::columns : Lines::rows);
             return std::make_shared<LineNormalization>(order, eps);
         }));
+    py::class_<LineMoment, Adjustment, std::shared_ptr<LineMoment>>(m, "LineMoment")
+        .def(py::init([](bool columns, Value beta, double eps) {
+            return std::make_shared<LineMoment>(linesOf(columns), beta, eps);
+        }));
+    py::class_<EntryMoment, Adjustment, std::shared_ptr<EntryMoment>>(m, "EntryMoment")
+        .def(py::init<Value, Value>());
+    py::class_<OracleLength, Adjustment, std::shared_ptr<OracleLength>>(m, "OracleLength").def(py::init<>());
+    py::class_<RootMeanSquare, Adjustment, std::shared_ptr<RootMeanSquare>>(m, "RootMeanSquare")
+        .def(py::init<double>());
+    py::class_<TrustRatio, Adjustment, std::shared_ptr<TrustRatio>>(m, "TrustRatio")
+        .def(py::init<Value, double>());
+    py::class_<DecayInDirection, Adjustment, std::shared_ptr<DecayInDirection>>(m, "DecayInDirection")
+        .def(py::init<Value>());
 }
 
 }  // namespace schattor

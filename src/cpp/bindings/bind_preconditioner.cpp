@@ -10,8 +10,10 @@
 #include "precond/kronecker_factors.h"
 #include "precond/leverage_equilibration.h"
 #include "precond/ratio_of_moments.h"
+#include "precond/signs.h"
 #include "precond/spectral_map.h"
 #include "precond/tangent_dual.h"
+#include "precond/tangent_projection.h"
 
 namespace py = pybind11;
 
@@ -85,6 +87,13 @@ void bindPreconditioner(py::module_& m) {
         .def(py::init<Polar, int, double, double>());
     py::class_<IntrinsicStiefel, Preconditioner, std::shared_ptr<IntrinsicStiefel>>(m, "IntrinsicStiefel")
         .def(py::init<Polar>());
+    py::class_<Signs, Preconditioner, std::shared_ptr<Signs>>(m, "Signs").def(py::init<>());
+    py::class_<TangentProjection, Preconditioner, std::shared_ptr<TangentProjection>>(m, "TangentProjection")
+        .def(py::init([](Value choice, const std::vector<bool>& columns) {
+            std::vector<Lines> lines;
+            for (const bool each : columns) lines.push_back(linesOf(each));
+            return std::make_shared<TangentProjection>(choice, lines);
+        }));
 }
 
 }  // namespace schattor

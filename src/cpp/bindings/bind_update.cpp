@@ -4,9 +4,11 @@
 #include "bindings/named.h"
 #include "update/additive.h"
 #include "update/extrapolated.h"
+#include "update/hyperball.h"
 #include "update/polar_retraction.h"
 #include "update/product_decay.h"
 #include "update/schedule_free.h"
+#include "update/weight_normalized.h"
 
 namespace py = pybind11;
 
@@ -31,6 +33,13 @@ void bindUpdate(py::module_& m) {
     py::class_<PolarRetraction, Update, std::shared_ptr<PolarRetraction>>(m, "PolarRetraction")
         .def(py::init<std::shared_ptr<Geometry>>());
     py::class_<ProductDecay, Update, std::shared_ptr<ProductDecay>>(m, "ProductDecay").def(py::init<Value>());
+    py::class_<Hyperball, Update, std::shared_ptr<Hyperball>>(m, "Hyperball").def(py::init<>());
+    py::class_<WeightNormalized, Update, std::shared_ptr<WeightNormalized>>(m, "WeightNormalized")
+        .def(py::init([](bool columns, std::shared_ptr<Estimator> estimator,
+                         std::shared_ptr<Preconditioner> preconditioner, Value weightDecay) {
+            return std::make_shared<WeightNormalized>(linesOf(columns), std::move(estimator),
+                                                      std::move(preconditioner), weightDecay);
+        }));
 }
 
 }  // namespace schattor

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "linalg/line_lengths.h"
+
 namespace schattor {
 
 /// Looks a name up in a table of (name, value) pairs.
@@ -17,5 +19,8 @@ E named(const char* what, const std::string& name, std::initializer_list<std::pa
     }
     throw std::invalid_argument(std::string(what) + " must be one of " + known + ", got '" + name + "'");
 }
+
+/// Lines as Python says them.
+inline Lines linesOf(bool columns) { return columns ? Lines::columns : Lines::rows; }
 
 }  // namespace schattor

@@ -71,6 +71,7 @@ public:
             for (const auto& part : states_) carried += 2 * Arena::bytesFor<T*>(part.pointers.size());
         if (pipeline.frame) carried += bytes(pipeline.frame->held(shape)) + 4 * bytes(inner_.size());
         if (pipeline.output) carried += bytes(s.size());
+        if (pipeline.update->pullsBack()) carried += bytes(s.size());
         return 4 * bytes(s.size()) + most + carried;
     }
 
@@ -95,10 +96,18 @@ public:
             if (!(largest <= largestFinite(dtype)))  // the next one may bound it again
                 return {{Refusal::Kind::gradientTooLarge, 0, 0, largest, largestFinite(dtype)}, 0.0, 0.0};
         }
+        // The update sees the gradient before it pulls it back, the others afterwards.
+        const double most = pipeline.update->largestMagnitude(shape, dtype);
+        if (!(largest <= most)) return {{Refusal::Kind::gradientTooLarge, 0, 0, largest, most}, 0.0, 0.0};
+        Context<T> own;
+        own.shape = shape;
+        own.count = count;
+        own.state = states_[ofUpdate].pointers;
+        largest = pipeline.update->pulledMagnitude(own, largest);
         const double gain = pipeline.estimator->gain(slots);
         double limit = largestFinite(dtype) / gain, samples = largestFinite(dtype);
         pipeline.forEach([&](const Part& part) {
-            limit = std::min(limit, part.largestMagnitude(shape, dtype));
+            if (&part != pipeline.update.get()) limit = std::min(limit, part.largestMagnitude(shape, dtype));
             samples = std::min(samples, part.largestSample(shape, dtype));
         });
         Magnitudes result;
@@ -153,6 +162,7 @@ public:
         withheld_ = pipeline.frame && pipeline.frame->withholds(states_[ofFrame].scalars);
         if (pipeline.frame) pipeline.frame->observe(contextOf(ofFrame), g);
         if (withheld_) return oracle_.dualNorm;
+        g = pullBack(g);
         held_ = io.estimate;
         const T* m = pipeline.estimator->estimate(contextOf(ofEstimator), g, take(arena, shape.size()));
         if (pipeline.frame) {
@@ -181,13 +191,16 @@ public:
         if (pipeline.output) {
             d = accumulate(pipeline.outputTakesLr ? factor : length, arena);
             factor = pipeline.outputTakesLr ? 1.0 : lr;
-            size = std::sqrt(kernels::sumOfSquares(shape.size(), d));
+            size = frobeniusNorm(shape.size(), d, kernels::maxAbs(shape.size(), d)).full();
         }
         pipeline.update->apply(contextOf(ofUpdate), factor, d, target);
         ++count;
+        const double plain = std::abs(factor) * size;
+        const double moved = pipeline.update->length(states_[ofUpdate].scalars, lr, plain);
         report.dualNorm = oracle_.dualNorm.in(dtype);
         report.stepSize = oracle_.ballScale != 0.0 ? lr * length / oracle_.ballScale : 0.0;
-        report.updateRms = std::abs(factor) * size / std::sqrt(entries());
+        if (moved != plain) report.stepSize *= moved / plain;
+        report.updateRms = moved / std::sqrt(entries());
         report.residual = oracle_.residual;
         report.backend = oracle_.backend;
         report.fallbacks = oracle_.fallbacks;
@@ -286,7 +299,9 @@ private:
     /// Makes `direction` hold the direction at its length by the rule, lr aside, and the scales one.
     void settle(Index n, const T* d, T* direction) {
         const bool ball = pipeline.scaling->rule() == Rule::ball;
-        kernels::scale(n, ball ? oracle_.ballScale : oracle_.regularizedScale, d, direction);
+        const double scale = ball ? oracle_.ballScale : oracle_.regularizedScale;
+        kernels::scale(n, scale, d, direction);
+        oracle_.frobenius *= std::abs(scale);
         oracle_.ballScale = oracle_.regularizedScale = oracle_.dualNorm.isZero() ? 0.0 : 1.0;
         oracle_.inputIsDirection = false;
     }
@@ -302,6 +317,14 @@ private:
         for (std::size_t i = 0; i < pipeline.adjustments.size(); ++i)
             pipeline.adjustments[i]->apply(contextOf(first + i), oracle_, direction);
         measureDirection(direction);
+        // An adjustment may lead on where the oracle has nothing to say.
+        oracle_.ballScale = oracle_.regularizedScale = oracle_.frobenius > 0.0 ? 1.0 : 0.0;
+    }
+
+    /// The gradient by what the update moves.
+    const T* pullBack(const T* g) {
+        if (!pipeline.update->pullsBack()) return g;
+        return pipeline.update->pullBack(contextOf(ofUpdate), g, take(*context_.arena, shape.size()));
     }
 
     /// Preconditioner and oracle in the coordinates of the frame.

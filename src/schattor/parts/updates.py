@@ -28,6 +28,18 @@ class Update(Part, ABC):
         """The group that commutes with it, decay aside; see `schattor.Geometry`."""
         return "rotations"
 
+    @property
+    def keeps_norm(self) -> bool:
+        """Whether the Frobenius norm of the weights stays as it was at first."""
+        return False
+
+    def degree(self, incoming: float | None) -> float | None:
+        """Return the degree of the step in the scale of all gradients, given that of the displacement."""
+        return incoming
+
+    def check_weights(self, name: str, W: FloatArray) -> None:
+        """Raise ValueError naming the block where the update cannot start from its weights."""
+
     def evaluation_point(self, W: FloatArray, state: Mapping[str, FloatArray], count: int) -> FloatArray:
         """Return the point to evaluate and save, fresh, for weights and a block's state after `count` steps."""
         return W.copy()

@@ -15,6 +15,8 @@ from .averaging import schedule_free_adamw, schedule_free_sgd
 from .composites import aurora, muon_eq, muon_plus, rmnp
 from .distance import prodigy
 from .kronecker import eigen_adam, kfac, newton_muon, shampoo, soap
+from .layerwise import adamuon, lamb, lars, mano, muon_hyperball, muown, normuon, schedule_free_normuon
+from .layerwise import hyperball as hyperball
 from .manifold import intrinsic_muon, lora_muon, manifold_muon
 from .momentum import normalized_sgd, sgd
 from .private import dp_muon
@@ -31,6 +33,7 @@ __all__ = [
     "adadelta",
     "adagrad",
     "adam",
+    "adamuon",
     "adamw",
     "amsgrad",
     "aurora",
@@ -44,19 +47,25 @@ __all__ = [
     "htmuon",
     "intrinsic_muon",
     "kfac",
+    "lamb",
+    "lars",
     "lion",
     "lion_muon",
     "lora_muon",
     "low_rank_muon",
     "manifold_muon",
+    "mano",
     "mars",
     "mars_m",
     "muon",
     "muon_eq",
+    "muon_hyperball",
     "muon_plus",
+    "muown",
     "newton_muon",
     "nigt",
     "normalized_sgd",
+    "normuon",
     "polar_grad",
     "prodigy",
     "radam",
@@ -64,6 +73,7 @@ __all__ = [
     "rmsprop",
     "schattor",
     "schedule_free_adamw",
+    "schedule_free_normuon",
     "schedule_free_sgd",
     "scion",
     "sgd",

@@ -1,0 +1,43 @@
+#include "update/hyperball.h"
+
+#include <cmath>
+
+#include "base/kernels.h"
+#include "linalg/norms.h"
+
+namespace schattor {
+namespace {
+
+template <class T>
+Scaled normOf(Index n, const T* x) {
+    return frobeniusNorm(n, x, kernels::maxAbs(n, x)).normalized();
+}
+
+// w += 2^exponent a x, where the factor itself may be no normal number of the dtype
+template <class T>
+void add(Index n, double a, int exponent, const T* x, T* w) {
+    if (std::abs(exponent) < 60) return kernels::combine(n, 1.0, w, std::ldexp(a, exponent), x, w);
+    for (Index i = 0; i < n; ++i) w[i] += static_cast<T>(a * std::ldexp(static_cast<double>(x[i]), exponent));
+}
+
+}  // namespace
+
+template <class T>
+void Hyperball::run(const Context<T>& c, double factor, const T* d, T* w) const {
+    const Index n = c.size();
+    double& radius = c.scalars[0];
+    if (c.count == 0) radius = normOf(n, w).full();
+    const Scaled length = normOf(n, d);
+    const double step = factor == 0.0 || length.isZero() ? 0.0 : std::copysign(c.lr * radius, factor);
+    if (step == 0.0) return;  // the weights stay to the last bit
+    add(n, step / length.value, -length.exponent, d, w);
+    const Scaled norm = normOf(n, w);
+    if (norm.isZero())  // against the weights and as long as they are: no point of the sphere is nearest
+        return add(n, -step / length.value, -length.exponent, d, w);
+    kernels::scale(n, radius / norm.full(), w, w);
+}
+
+template void Hyperball::run<float>(const Context<float>&, double, const float*, float*) const;
+template void Hyperball::run<double>(const Context<double>&, double, const double*, double*) const;
+
+}  // namespace schattor

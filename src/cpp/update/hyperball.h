@@ -1,0 +1,28 @@
+#pragma once
+
+#include "update/update.h"
+
+namespace schattor {
+
+/// Hyperball (arXiv 2606.16899): with R = ||W||_F before the first step, W' = W + lr R D / ||D||_F and then
+/// W <- R W' / ||W'||_F. The length of the displacement D does not matter.
+class Hyperball final : public Update {
+public:
+    std::vector<ScalarSlot> scalars() const override { return {{"radius"}}; }
+    bool readsWeights() const override { return true; }
+    void apply(const Context<float>& c, double factor, const float* d, float* w) const override {
+        run(c, factor, d, w);
+    }
+    void apply(const Context<double>& c, double factor, const double* d, double* w) const override {
+        run(c, factor, d, w);
+    }
+    double length(std::span<const double> scalars, double lr, double plain) const override {
+        return plain > 0.0 ? lr * scalars[0] : 0.0;
+    }
+
+private:
+    template <class T>
+    void run(const Context<T>&, double factor, const T* d, T* w) const;
+};
+
+}  // namespace schattor

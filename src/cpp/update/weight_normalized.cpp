@@ -1,0 +1,136 @@
+#include "update/weight_normalized.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace schattor {
+namespace {
+
+constexpr double least = 1e-12;
+
+// Two arrays of our own come first in the state.
+enum : std::size_t { magnitude, directionNorm, ofEstimator };
+
+template <class T>
+void measure(Lines lines, const Context<T>& c, const T* x, T* out) {
+    const ArenaFrame frame(*c.arena);
+    const int exponent = exponentOf(c.shape, x);
+    const double* lengths = lineLengths(lines, c.shape, x, exponent, *c.arena);
+    for (Index k = 0; k < countOf(lines, c.shape); ++k)
+        out[k] = static_cast<T>(std::max(least, std::ldexp(lengths[k], exponent)));
+}
+
+}  // namespace
+
+double WeightNormalized::lineLength(Shape s) const {
+    return std::max(1.0, static_cast<double>(lines_ == Lines::rows ? s.cols : s.rows));
+}
+
+std::vector<StateSlot> WeightNormalized::state(Shape s) const {
+    std::vector<StateSlot> slots = {{"magnitude", lineShape(s)}, {"direction_norm", lineShape(s)}};
+    for (const Part* part :
+         {static_cast<const Part*>(estimator_.get()), static_cast<const Part*>(preconditioner_.get())})
+        for (StateSlot slot : part->state(lineShape(s))) {
+            slot.name = "magnitude_" + slot.name;
+            slots.push_back(slot);
+        }
+    return slots;
+}
+
+std::size_t WeightNormalized::scratch(Shape s, Dtype dtype) const {
+    const auto lines = static_cast<std::size_t>(countOf(lines_, s));
+    const std::size_t inner =
+        std::max(estimator_->scratch(lineShape(s), dtype), preconditioner_->scratch(lineShape(s), dtype));
+    return 3 * Arena::bytesFor<double>(lines) + inner;
+}
+
+double WeightNormalized::largestMagnitude(Shape s, Dtype dtype) const {
+    return std::min(preconditioner_->largestMagnitude(lineShape(s), dtype), 0.5 * largestFinite(dtype)) /
+           std::sqrt(lineLength(s));
+}
+
+// ||dv_i|| <= |g_i| / ||v_i|| ||G_i||, and twice that where the weights have been changed from outside.
+template <class T>
+double WeightNormalized::bound(const Context<T>& c, double gradient) const {
+    double ratio = 1.0;
+    for (Index k = 0; c.count > 0 && k < countOf(lines_, c.shape); ++k)
+        ratio = std::max(ratio, std::abs(static_cast<double>(c.state[magnitude][k])) /
+                                    static_cast<double>(c.state[directionNorm][k]));
+    return 2.0 * std::sqrt(lineLength(c.shape)) * ratio * gradient;
+}
+
+template <class T>
+const T* WeightNormalized::pull(const Context<T>& c, const T* g, T* out) const {
+    const ArenaFrame frame(*c.arena);
+    const bool rows = lines_ == Lines::rows;
+    const Index count = countOf(lines_, c.shape), cols = c.shape.cols;
+    T *length = c.state[magnitude], *ofDirection = c.state[directionNorm];
+    if (c.count == 0) {
+        measure(lines_, c, c.weights, length);
+        std::copy(length, length + count, ofDirection);
+    }
+    T* along = c.arena->template take<T>(static_cast<std::size_t>(count));
+    double* sum = c.arena->template take<double>(static_cast<std::size_t>(count));
+    std::fill(sum, sum + count, 0.0);
+    const auto u = [&](Index i, Index j) {
+        return static_cast<double>(c.weights[i * cols + j]) / static_cast<double>(length[rows ? i : j]);
+    };
+    for (Index i = 0; i < c.shape.rows; ++i)
+        for (Index j = 0; j < cols; ++j) sum[rows ? i : j] += u(i, j) * static_cast<double>(g[i * cols + j]);
+    for (Index i = 0; i < c.shape.rows; ++i)
+        for (Index j = 0; j < cols; ++j) {
+            const Index k = rows ? i : j;
+            const double ratio = static_cast<double>(length[k]) / static_cast<double>(ofDirection[k]);
+            out[i * cols + j] =
+                static_cast<T>(ratio * (static_cast<double>(g[i * cols + j]) - sum[k] * u(i, j)));
+        }
+    for (Index k = 0; k < count; ++k) along[k] = static_cast<T>(sum[k]);
+    moveMagnitudes(c, along);
+    return out;
+}
+
+// Until push(), the place of ||v|| holds ||v|| / g with the old g, of which v is made again.
+template <class T>
+void WeightNormalized::moveMagnitudes(const Context<T>& c, T* gradient) const {
+    const Index count = countOf(lines_, c.shape);
+    T *length = c.state[magnitude], *ofDirection = c.state[directionNorm];
+    Context<T> own = c;
+    own.shape = lineShape(c.shape);
+    own.weights = length;
+    own.state = c.state.subspan(ofEstimator, arraysOfEstimator_);
+    T* step = c.arena->template take<T>(static_cast<std::size_t>(count));
+    const T* estimate = estimator_->estimate(own, gradient, step);
+    own.state = c.state.subspan(ofEstimator + arraysOfEstimator_);
+    preconditioner_->observe(own, gradient, estimate);
+    preconditioner_->apply(own, estimate, step);
+    for (Index k = 0; k < count; ++k) {
+        const double g = length[k], moved = (1.0 - c.lr * c(weightDecay_)) * (g - c.lr * step[k]);
+        ofDirection[k] = static_cast<T>(static_cast<double>(ofDirection[k]) / g);
+        length[k] = static_cast<T>(std::copysign(std::max(least, std::abs(moved)), moved));
+    }
+}
+
+template <class T>
+void WeightNormalized::push(const Context<T>& c, double of, const T* d, T* w) const {
+    const ArenaFrame frame(*c.arena);
+    const Index count = countOf(lines_, c.shape);
+    T* ofDirection = c.state[directionNorm];
+    double* factor = c.arena->template take<double>(static_cast<std::size_t>(count));
+    std::copy(ofDirection, ofDirection + count, factor);
+    scaleLines(lines_, c.shape, w, factor, w);  // v
+    kernels::combine(c.size(), 1.0, w, of, d, w);
+    measure(lines_, c, w, ofDirection);
+    for (Index k = 0; k < count; ++k)
+        factor[k] = static_cast<double>(c.state[magnitude][k]) / static_cast<double>(ofDirection[k]);
+    scaleLines(lines_, c.shape, w, factor, w);
+}
+
+#define SCHATTOR_INSTANTIATE(T)                                                             \
+    template const T* WeightNormalized::pull<T>(const Context<T>&, const T*, T*) const;     \
+    template void WeightNormalized::push<T>(const Context<T>&, double, const T*, T*) const; \
+    template double WeightNormalized::bound<T>(const Context<T>&, double) const;
+SCHATTOR_INSTANTIATE(float)
+SCHATTOR_INSTANTIATE(double)
+#undef SCHATTOR_INSTANTIATE
+
+}  // namespace schattor
