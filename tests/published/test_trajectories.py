@@ -74,6 +74,16 @@ def test_evaluation_point_of_the_code(case: Case) -> None:
             np.testing.assert_allclose(x, wanted, rtol=0, atol=1e-9 * displacement(case, int(k)))
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case.method == "prodigy"], ids=str)
+def test_estimate_of_the_code(case: Case) -> None:
+    """d after each step is that of the public code, in every block."""
+    opt = st.Optimizer({str(k): W0[k].copy() for k in ALL}, case.recipe)
+    for t, d in enumerate(stored(case.method)[f"{case.name}/d"]):
+        opt.step({str(k): GRADIENTS[k][t] for k in ALL})
+        for k in ALL:
+            np.testing.assert_allclose(opt.state_dict()[f"state/{k}/d"], d, rtol=1e-9)
+
+
 def test_routed_hybrid_reproduces_muon_with_auxiliary_adam() -> None:
     """One optimizer with routes moves matrices and the vector as SingleDeviceMuonWithAuxAdam does."""
     muon = next(c for c in CASES if c.name == "auxadam_wd0_g1" and c.indices == MATRICES)
