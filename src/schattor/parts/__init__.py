@@ -39,6 +39,15 @@ from .preconditioners import (
     Squares,
     SumOfSquares,
 )
+from .python import (
+    Context,
+    PythonAdjustment,
+    PythonEstimator,
+    PythonGeometry,
+    PythonScaling,
+    PythonTransform,
+    PythonUpdate,
+)
 from .relations import Cyclic, Pairing, Shuffled, Turns
 from .scalings import (
     ClippedNorm,
@@ -61,6 +70,7 @@ __all__ = [
     "CentredSquares",
     "ClipNorm",
     "ClippedNorm",
+    "Context",
     "Cyclic",
     "Debiased",
     "DebiasedOutside",
@@ -93,6 +103,12 @@ __all__ = [
     "Preconditioner",
     "PrivateMean",
     "ProductDecay",
+    "PythonAdjustment",
+    "PythonEstimator",
+    "PythonGeometry",
+    "PythonScaling",
+    "PythonTransform",
+    "PythonUpdate",
     "RandomRange",
     "RatioOfMoments",
     "Rectified",
