@@ -32,6 +32,9 @@ def common_group(*groups: str) -> str:
 class Part:
     """A step of the pipeline, as a frozen specification."""
 
+    def __repr__(self) -> str:  # of one that is no dataclass
+        return f"{type(self).__name__}()"
+
     @property
     def requires(self) -> frozenset[str]:
         """Names of what `Optimizer.step` must be given beside the gradients."""

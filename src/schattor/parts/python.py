@@ -36,18 +36,22 @@ class State(MutableMapping[str, Any]):
         self._arrays, self._numbers = arrays, numbers
 
     def __getitem__(self, name: str) -> Any:
-        return float(self._numbers[name][0]) if name in self._numbers else self._arrays[name]
+        return float(self._numbers[name][0]) if name in self._numbers else self._array(name)
 
     def __setitem__(self, name: str, value: npt.ArrayLike) -> None:
         if name in self._numbers:
             self._numbers[name][0] = value
             return
-        if name not in self._arrays:
-            raise KeyError(f"there is no state {name!r}; state() declares {', '.join(map(repr, self))}")
-        array = self._arrays[name]
+        array = self._array(name)
         if np.shape(value) != array.shape:
             raise ValueError(f"state {name!r} has shape {array.shape}, got {np.shape(value)}")
         array[...] = value
+
+    def _array(self, name: str) -> FloatArray:
+        if name not in self._arrays:
+            declared = ", ".join(map(repr, self)) or "nothing"
+            raise KeyError(f"there is no state {name!r}; the part's state() declares {declared}")
+        return self._arrays[name]
 
     def __delitem__(self, name: str) -> None:
         raise TypeError("state cannot be deleted")
@@ -141,7 +145,12 @@ class Bridge:
         self._bounded = isinstance(part, Transform | Estimator)
         self._shapes: list[tuple[tuple[int, ...], bool]] = []
         if isinstance(part, PythonPart):
-            for name, value in part.state(into.fans).items():
+            kept = self._call("state", into.fans)
+            if not isinstance(kept, Mapping):
+                raise TypeError(
+                    f"{self._where('state')} must return a dict of arrays and numbers, got {kept!r}"
+                )
+            for name, value in kept.items():
                 self._declare(name, np.asarray(value, dtype=np.float64))
 
     def _declare(self, name: object, initial: FloatArray) -> None:
@@ -149,7 +158,7 @@ class Bridge:
         if not isinstance(name, str) or not name.isidentifier() or name in RESERVED:
             raise ValueError(f"{where}: a name must be an identifier other than {RESERVED}, got {name!r}")
         if not np.isfinite(initial).all():
-            raise ValueError(f"{where}: {name!r} must be finite")
+            raise ValueError(f"{where}: {name!r} must hold finite numbers, got {initial}")
         if initial.ndim == 0:
             self.numbers.append((name, float(initial)))
             return
@@ -250,7 +259,7 @@ class Bridge:
             raise TypeError(f"{where} must return the block's dtype {like.dtype}, got {result.dtype}")
         if result.shape != like.shape:
             raise ValueError(f"{where} must return shape {like.shape}, got {result.shape}")
-        largest = float(np.abs(result).max(initial=0.0))
+        largest = _largest(result)
         if not math.isfinite(largest):
             count = np.count_nonzero(~np.isfinite(result))
             raise ValueError(f"{where}: {count} of {result.size} returned entries are not finite")
@@ -259,8 +268,13 @@ class Bridge:
 
     def _check_state(self, context: Context) -> None:
         for name, value in context.state.items():
-            if not np.isfinite(value).all():
+            if not math.isfinite(_largest(np.asarray(value))):
                 raise ValueError(f"{self._where(self._method)}: state {name!r} is not finite")
+
+
+def _largest(x: FloatArray) -> float:
+    """Return the largest magnitude; NaN if there is one. Without an array of magnitudes, unlike ``abs``."""
+    return float(np.maximum(x.max(initial=0.0), -x.min(initial=0.0)))
 
 
 class PythonPart(Part):
