@@ -76,11 +76,11 @@ class RunningEstimator:
         if array.dtype not in FLOATS:
             raise TypeError(f"like must be float32 or float64, got {array.dtype}")
         self._shape, self._dtype = array.shape, array.dtype
-        lowering = Lowering()
+        lowering = Lowering(fans=matrix_shape(array.shape))
         self._schedules = lowering.schedules
         part = estimator.lower(lowering)
         runner = _core.RunningEstimatorFloat32 if self._dtype == np.float32 else _core.RunningEstimatorFloat64
-        self._runner = runner(part, *matrix_shape(array.shape))
+        self._runner = runner(part, *lowering.fans)
 
     @property
     def count(self) -> int:

@@ -36,7 +36,8 @@ class Geometry(Part, ABC):
 
         ``"orthogonal"``: rotations from the left and from the right; ``"left"``, ``"right"``: those of one side, and
         signed permutations of the other; ``"rotations"``: all of the entries; ``"entries"``: signed permutations of
-        the entries; ``"lines"``: signed permutations of the rows and of the columns.
+        the entries; ``"lines"``: signed permutations of the rows and of the columns;
+        ``"mixed"``: no named group.
         """
 
     @abstractmethod

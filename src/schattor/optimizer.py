@@ -247,6 +247,8 @@ class Optimizer:
             recipe.pairing.is_left(block.name) if recipe.pairing else None,
             execution["backend"],
             execution["rtol"],
+            block.name,
+            self._plan.failure,
         )
         try:
             parts = {
@@ -426,6 +428,8 @@ class Optimizer:
         block = route.block
         if kind == "extra":
             return f"{EXTRAS[extra]} of block {block.name!r}: {count} entries are not finite; expected finite values"
+        if kind == "step":
+            return f"step of block {block.name!r}: {count} entries of weights and state would not be finite"
         if kind == "extra magnitude":
             found = f"{EXTRAS[extra]} of block {block.name!r} reaches {largest:.3g}"
         elif kind == "magnitude":

@@ -32,6 +32,9 @@ def common_group(*groups: str) -> str:
 class Part:
     """A step of the pipeline, as a frozen specification."""
 
+    def __repr__(self) -> str:  # of one that is no dataclass
+        return f"{type(self).__name__}()"
+
     @property
     def requires(self) -> frozenset[str]:
         """Names of what `Optimizer.step` must be given beside the gradients."""
@@ -95,6 +98,10 @@ class Lowering:
         Whether the block is the left one of its pair; None where the recipe pairs no blocks.
     backend, rtol
         What the optimizer says for Schatten geometries; they override a geometry's own unless "auto" and None.
+    block : str
+        Its name, for errors; empty outside of an optimizer.
+    failure : _core.Failure or None
+        Takes the errors of parts written in Python during a step; None outside of an optimizer.
     """
 
     schedules: Schedules = field(default_factory=Schedules)
@@ -103,6 +110,8 @@ class Lowering:
     left: bool | None = None
     backend: Backend = "auto"
     rtol: float | None = None
+    block: str = ""
+    failure: _core.Failure | None = None
 
     def value(self, what: str, domain: Domain, value: Schedulable) -> _core.Value:
         """Return the core's value of a number or callable, checked against `domain`."""

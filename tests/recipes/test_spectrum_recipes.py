@@ -349,6 +349,23 @@ def test_limits_of_clipped_scion(scale: float) -> None:
     np.testing.assert_allclose(D, -0.1 * length * math.sqrt(2) * np.array([0.6, 0.8]), rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("scaling", "length"),
+    [
+        (st.parts.ClippedNorm(rho=1e3), lambda norm: min(1e3, norm)),
+        (st.parts.SmoothnessStep(L0=1.0, L1=1e-3), lambda norm: norm / (1 + 1e-3 * norm)),
+        (st.parts.NormPower(power=0.5), math.sqrt),
+    ],
+    ids=str,
+)
+def test_lengths_follow_the_norm_of_the_whole_block(scaling: Any, length: Any) -> None:
+    """Also where rules that do not look at the norm go through a block piece by piece."""
+    G = np.random.default_rng(0).standard_normal((90, 70))
+    recipe = st.Recipe("signs", 1.0, st.Sign(), scaling=scaling)
+    D = st.Optimizer([np.zeros_like(G)], recipe).update([G])[0]
+    np.testing.assert_allclose(D, -length(np.abs(G).sum()) * np.sign(G), rtol=1e-12)
+
+
 def test_limits_of_gluon() -> None:
     """L1 = 0 is steepest descent with lr / L0, L0 = 0 a step of constant length lr / L1."""
     W, gradients = problem((4, 4))

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "base/arena.h"
@@ -42,6 +43,8 @@ struct Context {
     const T* partner = nullptr;  ///< weights of the paired block, of this shape:
     Shape partnerShape = {};
     T* held = nullptr;  ///< what a frame keeps between enter() and leave()
+    /// Largest magnitude of a result that nobody could bound before the step.
+    double limit = std::numeric_limits<T>::max();
 
     Index size() const { return shape.size(); }
     double operator()(const Value& value) const { return value.at(slots); }

@@ -12,6 +12,7 @@ struct StateSlot {
     std::string name;
     Shape shape;
     double initial = 0.0;
+    std::vector<double> entries = {};  ///< where they do not all start at `initial`
 };
 
 /// A number that a part keeps for each block, in double whatever the block's dtype.

@@ -26,6 +26,8 @@ inline const char* backendName(Backend backend) {
             return "qdwh";
         case Backend::subspace:
             return "subspace";
+        case Backend::user:
+            return "user";
     }
     return "none";
 }

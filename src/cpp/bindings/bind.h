@@ -18,6 +18,7 @@ void bindGeometry(pybind11::module_&);
 void bindCoupler(pybind11::module_&);
 void bindEstimator(pybind11::module_&);
 void bindBatch(pybind11::module_&);
+void bindPythonParts(pybind11::module_&);
 void bindPlan(pybind11::module_&);
 
 }  // namespace schattor

@@ -30,6 +30,8 @@ void bindRunning(py::module_& m, const char* name) {
             for (std::size_t i = 0; i < state.slots.size(); ++i)
                 result[py::str(state.slots[i].name)] = py::array_t<T>(
                     {state.slots[i].shape.rows, state.slots[i].shape.cols}, state.pointers[i], self);
+            for (std::size_t i = 0; i < state.scalarSlots.size(); ++i)
+                result[py::str(state.scalarSlots[i].name)] = py::array_t<double>(1, &state.scalars[i], self);
             return result;
         });
 }

@@ -2,6 +2,8 @@
 #include <pybind11/stl.h>
 
 #include <cstring>
+#include <exception>
+#include <utility>
 
 #include "bindings/arrays.h"
 #include "bindings/backend_names.h"
@@ -80,7 +82,8 @@ public:
         staged_.resize(plan.blocks.size());
     }
 
-    /// None, or what was refused: (kind, block, count, largest, limit). `targets` is None for a step.
+    /// None, or what was refused: (kind, block, count, largest, limit, extra). `targets` is None for a step.
+    /// Raises what a part in Python has raised.
     py::object run(const std::string& mode, const py::list& gradients, const std::vector<double>& slots,
                    const py::object& targets, const py::object& extras) {
         for (std::size_t i = 0; i < io_.size(); ++i) {
@@ -96,9 +99,10 @@ public:
             const py::gil_scoped_release nogil;
             refusal = plan.run(kind, io_, slots);
         }
+        if (plan.failure->error) std::rethrow_exception(std::exchange(plan.failure->error, nullptr));
         if (!refusal) return py::none();
-        static constexpr const char* kinds[] = {"none",     "gradient", "weights",        "magnitude",
-                                                "estimate", "extra",    "extra magnitude"};
+        static constexpr const char* kinds[] = {"none",     "gradient", "weights",         "magnitude",
+                                                "estimate", "extra",    "extra magnitude", "step"};
         return py::make_tuple(kinds[static_cast<int>(refusal.kind)], refusal.block, refusal.count,
                               refusal.largest, refusal.limit, refusal.extra);
     }
@@ -197,6 +201,7 @@ void bindPlan(py::module_& m) {
         .def("finish", &PyPlan::finish)
         .def("run", &PyPlan::run)
         .def("skip", [](PyPlan& p) { p.plan.skip(); })
+        .def_property_readonly("failure", [](const PyPlan& p) { return p.plan.failure; })
         .def("report", &PyPlan::report)
         .def("state", &PyPlan::state)
         .def("divided", [](const PyPlan& p, std::size_t i) { return p.plan.divided(i); })

@@ -1,7 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bind.h"
-#include "bindings/named.h"
+#include "bindings/rule_names.h"
 #include "scaling/dual_norm_scaling.h"
 #include "scaling/scaling.h"
 #include "scaling/switched_scaling.h"
@@ -14,9 +14,7 @@ void bindScaling(py::module_& m) {
     py::class_<Scaling, std::shared_ptr<Scaling>>(m, "Scaling");
     py::class_<NormScaling, Scaling, std::shared_ptr<NormScaling>>(m, "NormScaling")
         .def(py::init([](const std::string& rule, double shapeFactor) {
-            const Rule r =
-                named<Rule>("rule", rule, {{"ball", Rule::ball}, {"regularization", Rule::regularization}});
-            return std::make_shared<NormScaling>(r, shapeFactor);
+            return std::make_shared<NormScaling>(ruleOf(rule), shapeFactor);
         }));
 
     py::class_<ClippedNorm, Scaling, std::shared_ptr<ClippedNorm>>(m, "ClippedNorm")

@@ -21,5 +21,6 @@ PYBIND11_MODULE(_core, m) {
     schattor::bindCoupler(m);
     schattor::bindEstimator(m);
     schattor::bindBatch(m);
+    schattor::bindPythonParts(m);
     schattor::bindPlan(m);
 }

@@ -9,7 +9,19 @@
 
 namespace schattor {
 
-enum class Backend { none, frobenius, entrywise, svd, gram, band, chebyshev, newtonSchulz, qdwh, subspace };
+enum class Backend {
+    none,
+    frobenius,
+    entrywise,
+    svd,
+    gram,
+    band,
+    chebyshev,
+    newtonSchulz,
+    qdwh,
+    subspace,
+    user  ///< a geometry from outside of the library
+};
 
 /// What an oracle returns beside the array d that it writes. The ball direction is ballScale * d
 /// and the regularization step regularizedScale * d: whoever applies the step multiplies by the

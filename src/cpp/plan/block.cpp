@@ -5,7 +5,9 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <set>
 #include <stdexcept>
+#include <string>
 
 #include "base/kernels.h"
 #include "linalg/norms.h"
@@ -33,8 +35,10 @@ public:
         states_[ofEstimator].declare(*pipeline.estimator, shape);
         if (pipeline.frame) states_[ofFrame].declare(*pipeline.frame, shape);
         if (pipeline.preconditioner) states_[ofPreconditioner].declare(*pipeline.preconditioner, inner_);
+        states_[ofScaling].declare(*pipeline.scaling, shape);
         if (pipeline.output) states_[ofOutput].declare(*pipeline.output, shape);
         states_[ofUpdate].declare(*pipeline.update, shape);
+        requireUniqueNames();
         pipeline.geometry->check(inner_);
         sharing_ = pipeline.sharing();
         if (sharing_ != nullptr) checkSharing();
@@ -104,12 +108,10 @@ public:
         own.count = count;
         own.state = states_[ofUpdate].pointers;
         largest = pipeline.update->pulledMagnitude(own, largest);
-        const double gain = pipeline.estimator->gain(slots);
-        double limit = largestFinite(dtype) / gain, samples = largestFinite(dtype);
-        pipeline.forEach([&](const Part& part) {
-            if (&part != pipeline.update.get()) limit = std::min(limit, part.largestMagnitude(shape, dtype));
-            samples = std::min(samples, part.largestSample(shape, dtype));
-        });
+        const double gain = pipeline.estimator->gain(slots), limit = largestMagnitude(slots);
+        double samples = largestFinite(dtype);
+        pipeline.forEach(
+            [&](const Part& part) { samples = std::min(samples, part.largestSample(shape, dtype)); });
         Magnitudes result;
         if (!(largest <= limit)) result.refusal = {Refusal::Kind::gradientTooLarge, 0, 0, largest, limit};
         for (const std::size_t i : {1, 2})
@@ -184,7 +186,7 @@ public:
         report.present = true;
         if (withheld_) return;
         context_.arena = &arena;
-        const double length = pipeline.scaling->factor(context_.slots, oracle_, coupling);
+        const double length = pipeline.scaling->factorOf(contextOf(ofScaling), oracle_, coupling);
         const T* d = direction_;
         const double lr = context_.lr;
         double factor = lr * length, size = oracle_.frobenius;
@@ -236,8 +238,9 @@ public:
         ++count;
     }
 
-    void saveState() override {
+    void saveState(bool withWeights) override {
         saved_.clear();
+        savedWeights_.assign(weights_, weights_ + (withWeights ? shape.size() : 0));
         for (const auto& part : states_) saved_.push_back({part.arrays, part.scalars});
         savedCount_ = count;
         savedTurn_ = turn_;
@@ -252,10 +255,22 @@ public:
             std::copy(saved_[i].scalars.begin(), saved_[i].scalars.end(), states_[i].scalars.begin());
         }
         saved_.clear();
+        std::copy(savedWeights_.begin(), savedWeights_.end(), weights_);
+        savedWeights_.clear();
         count = savedCount_;
         turn_ = savedTurn_;
         held_ = savedHeld_;
         report = savedReport_;
+    }
+
+    Index countNonFinite(const BlockIo& io) const override {
+        Index found = kernels::countNonFinite(shape.size(), static_cast<const T*>(io.target));
+        for (const auto& part : states_) {
+            for (const auto& array : part.arrays)
+                found += kernels::countNonFinite(static_cast<Index>(array.size()), array.data());
+            found += kernels::countNonFinite(static_cast<Index>(part.scalars.size()), part.scalars.data());
+        }
+        return found;
     }
 
     void stateWritten() override {
@@ -279,8 +294,24 @@ private:
             pipeline.preconditioner->sums() > 0)
             throw std::invalid_argument("two parts need sums over the blocks");
         for (const auto& transform : pipeline.transforms)  // they run twice
-            if (!transform->state(shape).empty())
+            if (!transform->state(shape).empty() || !transform->scalars().empty())
                 throw std::invalid_argument("a transform with state stands before a part that needs sums");
+    }
+
+    void requireUniqueNames() {
+        std::set<std::string> names;
+        for (const State& kept : state())
+            if (!names.insert(kept.name).second)
+                throw std::invalid_argument("two parts keep a state called '" + kept.name + "'");
+    }
+
+    /// Largest magnitude of a gradient, pulled back by the update, that all other parts can take.
+    double largestMagnitude(std::span<const double> slots) const {
+        double limit = largestFinite(dtype) / pipeline.estimator->gain(slots);
+        pipeline.forEach([&](const Part& part) {
+            if (&part != pipeline.update.get()) limit = std::min(limit, part.largestMagnitude(shape, dtype));
+        });
+        return limit;
     }
 
     static T* take(Arena& arena, Index n) { return arena.take<T>(static_cast<std::size_t>(n)); }
@@ -389,6 +420,9 @@ private:
         c.extras = {static_cast<const T*>(io.extras.previous), samples(io.extras.activations),
                     samples(io.extras.deltas), samples(io.extras.perExample)};
         c.salt = salt_;
+        if (guarded)  // decay and rounding may still add to it
+            c.limit = 0.25 *
+                      std::min(largestMagnitude(step.slots), pipeline.update->largestMagnitude(shape, dtype));
         if (partner != nullptr) {
             c.partner = static_cast<const T*>(partner->weights());
             c.partnerShape = partner->shape;
@@ -501,7 +535,15 @@ private:
 
     T* weights_;
     /// Where a part's state is in states_.
-    enum : std::size_t { ofEstimator, ofFrame, ofPreconditioner, ofOutput, ofUpdate, ofTransforms };
+    enum : std::size_t {
+        ofEstimator,
+        ofFrame,
+        ofPreconditioner,
+        ofScaling,
+        ofOutput,
+        ofUpdate,
+        ofTransforms
+    };
     std::vector<PartState<T>> states_;  ///< the last ones are the adjustments'
     const Sharing* sharing_ = nullptr;
     Shape inner_;  ///< inside the frame
@@ -519,6 +561,7 @@ private:
         std::vector<double> scalars;
     };
     std::vector<Saved> saved_;
+    std::vector<T> savedWeights_;
     std::int64_t savedCount_ = 0;
     double savedTurn_ = -1.0;
     double savedHeld_ = 0.0;

@@ -62,6 +62,7 @@ public:
     BlockReport report;
     const Block* partner = nullptr;  ///< whose weights parts may read
     bool takesTurns = false;         ///< the state starts anew with each turn
+    bool guarded = false;            ///< results of parts may exceed what check() has found
 
     /// A state array as the outside sees it.
     struct State {
@@ -102,8 +103,11 @@ public:
                           Arena&) const = 0;
     virtual void gather(const BlockIo&, const StepContext&, const Coupling&, std::span<const Piece>) = 0;
 
-    virtual void saveState() = 0;
+    /// Keeps a copy of the state and, on demand, of the weights; restoreState() puts both back.
+    virtual void saveState(bool withWeights) = 0;
     virtual void restoreState() = 0;
+    /// Entries of the new weights and of the state that are NaN or infinite.
+    virtual Index countNonFinite(const BlockIo&) const = 0;
     /// To be called after the state has been written from outside.
     virtual void stateWritten() = 0;
     /// Turns new weights in the target into the difference from the present ones.

@@ -18,17 +18,20 @@ struct PartState {
 
     void declare(const Part& part, Shape shape) {
         slots = part.state(shape);
-        for (const StateSlot& slot : slots)
-            arrays.emplace_back(static_cast<std::size_t>(slot.shape.size()), static_cast<T>(slot.initial));
+        for (const StateSlot& slot : slots) arrays.emplace_back(static_cast<std::size_t>(slot.shape.size()));
         for (auto& array : arrays) pointers.push_back(array.data());
         scalarSlots = part.scalars();
-        for (const ScalarSlot& slot : scalarSlots) scalars.push_back(slot.initial);
+        scalars.resize(scalarSlots.size());
+        reset();
     }
 
     /// As declared.
     void reset() {
-        for (std::size_t i = 0; i < slots.size(); ++i)
+        for (std::size_t i = 0; i < slots.size(); ++i) {
             std::fill(arrays[i].begin(), arrays[i].end(), static_cast<T>(slots[i].initial));
+            std::transform(slots[i].entries.begin(), slots[i].entries.end(), arrays[i].begin(),
+                           [](double x) { return static_cast<T>(x); });
+        }
         for (std::size_t i = 0; i < scalars.size(); ++i) scalars[i] = scalarSlots[i].initial;
     }
 };

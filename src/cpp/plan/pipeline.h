@@ -66,7 +66,7 @@ struct Pipeline {
         if (preconditioner && !preconditioner->elementwise()) return false;
         const std::optional<double> r = geometry->pieceExponent(shape);
         return r && MixedNorm(*r).separates(scaling->rule()) && estimator->elementwise() &&
-               update->elementwise();
+               scaling->elementwise() && update->elementwise();
     }
 };
 

@@ -69,6 +69,7 @@ void Plan::finish() {
         Block& block = *blocks[i];
         if (const Sharing* sharing = block.pipeline.sharing())
             sumsPerBlock_ = std::max(sumsPerBlock_, static_cast<std::size_t>(sharing->sums()));
+        block.guarded = failure->possible;
         const bool coupled = !groups[block.group].separates();
         if (coupled) block.holdDirection();
         divided_.push_back(!coupled && block.pipeline.divisible(block.shape));
@@ -295,15 +296,25 @@ void Plan::couple(const Run& run, const Group& group) {
         if (run.io[i].gradient != nullptr) couplings_[i] = groupCouplings_[n++];
 }
 
+Refusal Plan::checkResult(const Run& run) const {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        const BlockIo& io = run.io[i];
+        const Index count = io.gradient == nullptr ? 0 : blocks[i]->countNonFinite(io);
+        if (count > 0) return {Refusal::Kind::stepNotFinite, i, count};
+    }
+    return {};
+}
+
 Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slots) {
-    const int threads =
-        std::min(threads_ > 0 ? threads_ : defaultThreads(), static_cast<int>(workers_.size()));
+    const bool fallible = failure->possible;
+    const int wanted = fallible ? 1 : threads_ > 0 ? threads_ : defaultThreads();
+    const int threads = std::min(wanted, static_cast<int>(workers_.size()));
     const SingleThreadedBlas single(deterministic_ || threads == 1);
     const Run run{mode, io, {slots, step}, threads};
     takeTurns(run);
     if (const Refusal refusal = check(run)) return refusal;
-    if (mode == Mode::peek)
-        for (auto& block : blocks) block->saveState();
+    if (mode == Mode::peek || fallible)
+        for (auto& block : blocks) block->saveState(mode == Mode::step);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         io[i].lr = groups[blocks[i]->group].lr.at(slots);
         blocks[i]->report.present = false;
@@ -312,16 +323,17 @@ Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slot
     }
     shareSums(run);
     advance(run);
-    if (mode != Mode::step)
+    const Refusal refusal = fallible && !failure->error ? checkResult(run) : Refusal{};
+    const bool failed = failure->error || refusal;
+    if (mode != Mode::step && !failed)
         forEach(run, scans_, [&](const Item& item, Arena&) {
             blocks[item.block]->subtractWeights(io[item.block], item.begin, item.length);
         });
-    if (mode == Mode::peek) {
+    if (mode == Mode::peek || failed)
         for (auto& block : blocks) block->restoreState();
-    } else {
+    else
         reportStep = step++;
-    }
-    return {};
+    return refusal;
 }
 
 }  // namespace schattor

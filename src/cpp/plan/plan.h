@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "base/failure.h"
 #include "coupler/mixed_norm.h"
 #include "plan/block.h"
 
@@ -39,6 +40,9 @@ enum class Mode {
 /// threads of the pool; which thread takes one changes no bit, as pieces are the same for any number
 /// of threads and what they report is added up in their order. From the second step on, nothing is
 /// allocated by step and update; peek allocates the copy of the state that it puts back.
+///
+/// Where a part may fail in the middle of a step, everything is copied first, one thread does the work, and a
+/// step that failed or left numbers that are not finite is taken back.
 class Plan {
 public:
     /// `threads` = 0 stands for as many as defaultThreads() says when a step begins. Without
@@ -51,7 +55,8 @@ public:
     /// Sizes the arena; called once, when all blocks are there.
     void finish();
 
-    /// One entry of `io` per block. With a refusal nothing has changed. One call at a time.
+    /// One entry of `io` per block. With a refusal, or with an error in `failure`, nothing has changed. One
+    /// call at a time.
     Refusal run(Mode mode, std::span<BlockIo> io, std::span<const double> slots);
     /// Counts a step that was dropped because of its gradients.
     void skip() { ++skippedSteps; }
@@ -68,6 +73,8 @@ public:
     std::int64_t step = 0;
     std::int64_t skippedSteps = 0;
     std::int64_t reportStep = -1;  ///< step that the report is about
+    /// For the parts that may fail; they announce themselves before finish().
+    std::shared_ptr<Failure> failure = std::make_shared<Failure>();
 
 private:
     /// A range of entries of a block, and about how many nanoseconds it takes.
@@ -101,6 +108,7 @@ private:
     void advance(const Run& run);
     void advance(const Run& run, const Item& item, Arena& arena);
     void couple(const Run& run, const Group& group);
+    Refusal checkResult(const Run& run) const;
 
     bool deterministic_;
     int threads_;

@@ -18,7 +18,7 @@ struct BlockReport {
     int fallbacks = 0;
 };
 
-/// Why a step was refused before any state was touched.
+/// Why a step was refused, as a rule before any state was touched.
 struct Refusal {
     enum class Kind {
         none,
@@ -27,7 +27,8 @@ struct Refusal {
         gradientTooLarge,
         estimateTooLarge,
         extraNotFinite,
-        extraTooLarge
+        extraTooLarge,
+        stepNotFinite  ///< found afterwards; only where the step could be taken back
     };
     Kind kind = Kind::none;
     std::size_t block = 0;

@@ -11,6 +11,13 @@ class Scaling : public Part {
 public:
     /// The factor on the oracle's array d, learning rate aside.
     virtual double factor(std::span<const double> slots, const OracleResult&, const Coupling&) const = 0;
+    /// The same where the block is not divided, for a scaling that reads more of it.
+    virtual double factorOf(const Context<float>& c, const OracleResult& oracle, const Coupling& k) const {
+        return factor(c.slots, oracle, k);
+    }
+    virtual double factorOf(const Context<double>& c, const OracleResult& oracle, const Coupling& k) const {
+        return factor(c.slots, oracle, k);
+    }
     virtual Rule rule() const = 0;
     /// Whether the step grows with the dual norm, which must then fit into the dtype.
     virtual bool growsWithNorm() const { return rule() == Rule::regularization; }
@@ -29,6 +36,7 @@ public:
         return shapeFactor_ * length;
     }
     Rule rule() const override { return rule_; }
+    bool elementwise() const override { return true; }
 
 private:
     Rule rule_;

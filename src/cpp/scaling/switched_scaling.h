@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -23,6 +24,10 @@ public:
         for (const auto& scaling : scalings_)
             if (scaling->growsWithNorm()) return true;
         return false;
+    }
+    bool elementwise() const override {
+        return std::all_of(scalings_.begin(), scalings_.end(),
+                           [](const auto& s) { return s->elementwise(); });
     }
 
 private:

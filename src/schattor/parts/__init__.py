@@ -51,6 +51,15 @@ from .preconditioners import (
     Squares,
     SumOfSquares,
 )
+from .python import (
+    Context,
+    PythonAdjustment,
+    PythonEstimator,
+    PythonGeometry,
+    PythonScaling,
+    PythonTransform,
+    PythonUpdate,
+)
 from .relations import Cyclic, Pairing, Shuffled, Turns
 from .scalings import (
     ClippedNorm,
@@ -73,6 +82,7 @@ __all__ = [
     "CentredSquares",
     "ClipNorm",
     "ClippedNorm",
+    "Context",
     "Cyclic",
     "Debiased",
     "DebiasedOutside",
@@ -109,6 +119,12 @@ __all__ = [
     "Preconditioner",
     "PrivateMean",
     "ProductDecay",
+    "PythonAdjustment",
+    "PythonEstimator",
+    "PythonGeometry",
+    "PythonScaling",
+    "PythonTransform",
+    "PythonUpdate",
     "RandomRange",
     "RatioOfMoments",
     "Rectified",
