@@ -1,6 +1,5 @@
 #include <pybind11/stl.h>
 
-#include "adjustment/adjustment.h"
 #include "adjustment/decay_in_direction.h"
 #include "adjustment/entry_moment.h"
 #include "adjustment/line_moment.h"
@@ -18,7 +17,7 @@ void bindAdjustment(py::module_& m) {
     py::class_<LineNormalization, Adjustment, std::shared_ptr<LineNormalization>>(m, "LineNormalization")
         .def(py::init([](const std::vector<bool>& columns, double eps) {
             std::vector<Lines> order;
-            for (const bool column : columns) order.push_back(column ? Lines::columns : Lines::rows);
+            for (const bool column : columns) order.push_back(linesOf(column));
             return std::make_shared<LineNormalization>(order, eps);
         }));
     py::class_<LineMoment, Adjustment, std::shared_ptr<LineMoment>>(m, "LineMoment")

@@ -4,6 +4,7 @@
 #include "bindings/arrays.h"
 #include "bindings/bind.h"
 #include "bindings/info_row.h"
+#include "bindings/named.h"
 #include "geometry/choose_routes.h"
 #include "geometry/line_norm.h"
 #include "geometry/lp.h"
@@ -119,7 +120,7 @@ void bindGeometry(py::module_& m) {
     py::class_<Schatten, Geometry, std::shared_ptr<Schatten>>(m, "Schatten").def(py::init(&makeSchatten));
     py::class_<Lp, Geometry, std::shared_ptr<Lp>>(m, "Lp").def(py::init<Value>());
     py::class_<LineNorm, Geometry, std::shared_ptr<LineNorm>>(m, "LineNorm").def(py::init([](bool columns) {
-        return std::make_shared<LineNorm>(columns ? Lines::columns : Lines::rows);
+        return std::make_shared<LineNorm>(linesOf(columns));
     }));
     py::class_<Switched, Geometry, std::shared_ptr<Switched>>(m, "Switched")
         .def(py::init<Value, std::vector<std::shared_ptr<const Geometry>>>());
