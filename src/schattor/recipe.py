@@ -31,6 +31,24 @@ P = ParamSpec("P")
 Pair: TypeAlias = tuple[Schedulable, Schedulable]
 
 
+_SLOTS: dict[str, tuple[type, ...]] = {
+    "geometry": (Geometry, MixedNorm),
+    "estimator": (Estimator,),
+    "frame": (Frame, type(None)),
+    "preconditioner": (Preconditioner, type(None)),
+    "scaling": (Scaling,),
+    "output": (EMA, HeavyBall, type(None)),
+    "update": (Update,),
+}
+
+
+def _check_part(slot: str, part: object, kinds: tuple[type, ...]) -> None:
+    if not isinstance(part, kinds):
+        names = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
+        hint = f"; call it: {part.__name__}(...)" if isinstance(part, type) else ""
+        raise TypeError(f"{slot} must be {names}, got {part!r}{hint}")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The parts of one optimizer, slot by slot; made by the functions of `schattor.recipes`.
@@ -61,6 +79,11 @@ class Recipe:
         Which blocks read each other's weights.
 
     `degree`, `equivariance`, `requires` and `reads_weights` follow from the parts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a slot that holds no part of its kind, or an lr that is negative.
     """
 
     name: str
@@ -82,6 +105,14 @@ class Recipe:
 
     def __post_init__(self) -> None:
         NON_NEGATIVE.check_schedulable("lr", self.lr)
+        for slot, kinds in _SLOTS.items():
+            _check_part(slot, getattr(self, slot), kinds)
+        for slot, kind in (("transforms", Transform), ("adjustments", Adjustment)):
+            parts = getattr(self, slot)
+            if not isinstance(parts, tuple | list):
+                raise TypeError(f"{slot} must be a tuple of parts, got {parts!r}; of one part: (part,)")
+            for i, part in enumerate(parts):
+                _check_part(f"{slot}[{i}]", part, (kind,))
         if self.output is not None and self.output.init == "debiased":
             raise ValueError(f"output must not be debiased, got {self.output}")
 

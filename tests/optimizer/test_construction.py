@@ -261,6 +261,26 @@ def params() -> dict[str, np.ndarray]:
     return {name: np.ones(shape) for name, shape in PARAMS.items()}
 
 
+@pytest.mark.parametrize(
+    ("slots", "match"),
+    [
+        ({"geometry": "spectral"}, "geometry must be Geometry or MixedNorm, got 'spectral'"),
+        ({"geometry": st.Schatten}, r"geometry must be .*; call it: Schatten\(\.\.\.\)"),
+        ({"estimator": st.estimators.EMA}, r"estimator must be Estimator, .*; call it: EMA\(\.\.\.\)"),
+        ({"scaling": "ball"}, "scaling must be Scaling, got 'ball'"),
+        ({"frame": st.Sign()}, "frame must be Frame or None"),
+        ({"output": st.estimators.NoMomentum()}, "output must be EMA or HeavyBall or None"),
+        ({"update": None}, "update must be Update, got None"),
+        ({"transforms": st.parts.L2Decay(0.1)}, r"transforms must be a tuple .*\(part,\)"),
+        ({"adjustments": (st.Sign(),)}, r"adjustments\[0\] must be Adjustment"),
+    ],
+)
+def test_recipes_check_what_fills_their_slots(slots: dict[str, Any], match: str) -> None:
+    """A class instead of a part, a name, a part of another slot, one part instead of a tuple."""
+    with pytest.raises(TypeError, match=match):
+        st.Recipe(**{"name": "mine", "lr": 0.1, "geometry": st.Sign(), **slots})
+
+
 def test_keys_that_match_nothing() -> None:
     """Routes, views and weights: a key without a block raises KeyError with the key and the blocks."""
     flatten = st.views.flatten()

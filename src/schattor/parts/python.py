@@ -154,7 +154,7 @@ class Bridge:
                 self._declare(name, np.asarray(value, dtype=np.float64))
 
     def _declare(self, name: object, initial: FloatArray) -> None:
-        where = self._where("state")
+        where = f"{type(self._part).__name__}.state"  # the optimizer adds the block
         if not isinstance(name, str) or not name.isidentifier() or name in RESERVED:
             raise ValueError(f"{where}: a name must be an identifier other than {RESERVED}, got {name!r}")
         if not np.isfinite(initial).all():
@@ -292,6 +292,11 @@ class PythonPart(Part):
     def keeps_state(self) -> bool:
         """Whether `state` declares anything."""
         return bool(self.state((1, 1)))
+
+    @property
+    def reads_weights(self) -> bool:
+        """True: it may."""
+        return True
 
     @property
     def homogeneous(self) -> bool:
