@@ -722,6 +722,39 @@ def test_views_of_the_inputs_may_be_returned() -> None:
         np.testing.assert_allclose(-moved, G[::-1, ::-1] if count % 2 else G, rtol=1e-14)
 
 
+@dataclass(frozen=True)
+class Borrowed(st.parts.PythonGeometry):
+    """Calls the package, whose own threads and locks are held by the step."""
+
+    inner: st.Schatten = st.Schatten(4)
+
+    def norm(self, X: Any) -> float:
+        """The inner one's."""
+        return self.inner.norm(X)
+
+    def dual_norm(self, G: Any) -> float:
+        """The inner one's."""
+        return self.inner.dual_norm(G)
+
+    def ball(self, G: Any) -> np.ndarray:
+        """The inner one's."""
+        return self.inner.ball(G)
+
+
+def test_parts_may_call_the_package() -> None:
+    """Oracles inside of a step, on a block that lies transposed, too."""
+    rng = np.random.default_rng(0)
+    W = {"a": np.zeros((200, 210)), "b": np.zeros((5, 3))}
+    G = {i: rng.standard_normal(x.shape) for i, x in W.items()}
+    views = {"b": st.views.transposed()}
+    plain = base(transforms=(), geometry=st.Schatten(4))
+    wanted = st.Optimizer(copied(W), plain, views=views, n_threads=2).update(G)
+    found = st.Optimizer(copied(W), replace(plain, geometry=Borrowed()), views=views, n_threads=2).update(G)
+    for i in W:
+        np.testing.assert_allclose(found[i], wanted[i], rtol=0, atol=1e-13 * np.abs(wanted[i]).max())
+    st.testing.check_recipe(st.Recipe("borrowed", 0.1, Borrowed()))
+
+
 # Outside of an optimizer
 
 
