@@ -726,7 +726,7 @@ def test_views_of_the_inputs_may_be_returned() -> None:
 class Borrowed(st.parts.PythonGeometry):
     """Calls the package, whose own threads and locks are held by the step."""
 
-    inner: st.Schatten = st.Schatten(4)
+    inner = st.Schatten(4)
 
     def norm(self, X: Any) -> float:
         """The inner one's."""
