@@ -17,7 +17,10 @@ public:
     std::vector<StateSlot> state(Shape s) const override {
         return {{"line_moment", {countOf(lines_, s), 1}}};
     }
-    std::size_t scratch(Shape s, Dtype) const override { return lineLengthsScratch(lines_, s); }
+    std::size_t scratch(Shape s, Dtype) const override {
+        return lineLengthsScratch(lines_, s) +
+               Arena::bytesFor<double>(static_cast<std::size_t>(countOf(lines_, s)));
+    }
     void apply(const Context<float>& c, const OracleResult&, float* d) const override { run(c, d); }
     void apply(const Context<double>& c, const OracleResult&, double* d) const override { run(c, d); }
 
@@ -27,14 +30,16 @@ private:
         const ArenaFrame frame(*c.arena);
         const Index count = countOf(lines_, c.shape);
         const double b = c(beta_), entries = static_cast<double>(c.size()) / static_cast<double>(count);
-        double* line = lineLengths(lines_, c.shape, d, 0, *c.arena);
+        const LineLength* lengths = lineLengths(lines_, c.shape, d, *c.arena);
+        double* factors = c.arena->template take<double>(static_cast<std::size_t>(count));
         for (Index k = 0; k < count; ++k) {
             T& v = c.state[0][k];
-            v = static_cast<T>(b * v + (1.0 - b) * line[k] * line[k] / entries);
+            const double length = lengths[k].full();
+            v = static_cast<T>(b * v + (1.0 - b) * length * length / entries);
             const double root = std::sqrt(static_cast<double>(v)) + eps_;
-            line[k] = root > 0.0 ? 1.0 / root : 0.0;
+            factors[k] = root > 0.0 ? 1.0 / root : 0.0;
         }
-        scaleLines(lines_, c.shape, d, line, d);
+        scaleLines(lines_, c.shape, d, factors, d);
     }
 
     Lines lines_;

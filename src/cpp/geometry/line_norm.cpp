@@ -2,11 +2,27 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
-
-#include "base/power_of_two.h"
 
 namespace schattor {
+namespace {
+
+Scaled sum(const LineLength* begin, const LineLength* end) {
+    Scaled result;
+    for (const LineLength* line = begin; line < end; ++line)
+        result = result.plus({line->value, line->exponent});
+    return result;
+}
+
+Scaled largest(const LineLength* begin, const LineLength* end) {
+    Scaled result;
+    for (const LineLength* line = begin; line < end; ++line) {
+        const Scaled length{line->value, line->exponent};
+        if (length.relativeTo(result.exponent) > result.value) result = length;
+    }
+    return result;
+}
+
+}  // namespace
 
 double LineNorm::dualNormBound(Shape s) const {
     const double length = lines_ == Lines::rows ? static_cast<double>(s.cols) : static_cast<double>(s.rows);
@@ -18,32 +34,27 @@ std::size_t LineNorm::scratch(Shape s, Dtype) const { return lineLengthsScratch(
 template <class T>
 OracleResult LineNorm::run(const OracleContext& c, Shape s, const T* g, T* d) const {
     const ArenaFrame frame(*c.arena);
-    const int exponent = exponentOf(s, g);
-    const PowerOfTwo scale(-exponent);
-    const double* length = lineLengths(lines_, s, g, exponent, *c.arena);
+    const LineLength *lengths = lineLengths(lines_, s, g, *c.arena), *end = lengths + countOf(lines_, s);
     for (Index i = 0; i < s.rows; ++i)
         for (Index j = 0; j < s.cols; ++j) {
-            const double own = length[lines_ == Lines::rows ? i : j];
-            const double value = scale(g[i * s.cols + j]);
-            d[i * s.cols + j] = own > 0.0 ? static_cast<T>(-value / own) : T(0);
+            const LineLength& own = lengths[lines_ == Lines::rows ? i : j];
+            d[i * s.cols + j] = static_cast<T>(0.0 - own.share(g[i * s.cols + j]));
         }
-    const double* end = length + countOf(lines_, s);
     OracleResult result;
-    result.dualNorm = {std::accumulate(length, end, 0.0), exponent};
+    result.dualNorm = sum(lengths, end);
     if (result.dualNorm.isZero()) return {};
     result.backend = Backend::entrywise;
     result.regularizedScale = result.dualNorm.full();
-    result.frobenius =
-        std::sqrt(static_cast<double>(std::count_if(length, end, [](double x) { return x > 0.0; })));
+    result.frobenius = std::sqrt(static_cast<double>(
+        std::count_if(lengths, end, [](const LineLength& line) { return line.value > 0.0; })));
     return result;
 }
 
 template <class T>
 Scaled LineNorm::measure(const OracleContext& c, Shape s, const T* x, bool dual) const {
     const ArenaFrame frame(*c.arena);
-    const int exponent = exponentOf(s, x);
-    const double *length = lineLengths(lines_, s, x, exponent, *c.arena), *end = length + countOf(lines_, s);
-    return {dual ? std::accumulate(length, end, 0.0) : *std::max_element(length, end), exponent};
+    const LineLength *lengths = lineLengths(lines_, s, x, *c.arena), *end = lengths + countOf(lines_, s);
+    return dual ? sum(lengths, end) : largest(lengths, end);
 }
 
 #define SCHATTOR_DEFINE(T)                                                                 \

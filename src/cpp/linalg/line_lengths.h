@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cmath>
+
 #include "base/arena.h"
+#include "base/power_of_two.h"
 #include "base/types.h"
 
 namespace schattor {
@@ -9,14 +12,31 @@ enum class Lines { rows, columns };
 
 inline Index countOf(Lines lines, Shape s) { return lines == Lines::rows ? s.rows : s.cols; }
 
+/// The Euclidean length of a row or column: 2^exponent value, in the line's own scale, so that no square
+/// leaves the range.
+struct LineLength {
+    PowerOfTwo unscale{0};  ///< times 2^-exponent: brings the entries to at most one
+    double value = 0.0;
+    int exponent = 0;
+
+    double full() const { return std::ldexp(value, exponent); }
+    /// An entry of the line over its length, zero on a zero line.
+    template <class T>
+    double share(T x) const {
+        return value > 0.0 ? unscale(x) / value : 0.0;
+    }
+};
+
 /// The power of two that brings the entries to at most one.
 template <class T>
 int exponentOf(Shape s, const T* x);
 
-/// Euclidean lengths of the lines of x / 2^exponent, in `arena`; x / 2^exponent must be at most one. A line
-/// far below the largest entry is measured in its own scale, so that no square vanishes.
+/// The lengths of all lines of a finite x, in `arena`.
 template <class T>
-double* lineLengths(Lines lines, Shape s, const T* x, int exponent, Arena& arena);
+LineLength* lineLengths(Lines lines, Shape s, const T* x, Arena& arena);
+
+/// Replaces every length by sqrt(length^2 + eps).
+void damp(LineLength* lengths, Index count, double eps);
 
 /// out = x, each line divided by sqrt(length^2 + eps); zero where that is zero. `out` may be x.
 template <class T>
@@ -28,7 +48,7 @@ void scaleLines(Lines lines, Shape s, const T* x, const double* factors, T* out)
 
 /// Arena bytes that lineLengths and normalizeLines take.
 inline std::size_t lineLengthsScratch(Lines lines, Shape s) {
-    return Arena::bytesFor<double>(static_cast<std::size_t>(countOf(lines, s)));
+    return Arena::bytesFor<LineLength>(static_cast<std::size_t>(countOf(lines, s)));
 }
 
 }  // namespace schattor

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-
-#include "base/power_of_two.h"
+#include <limits>
 
 namespace schattor {
 
@@ -18,18 +17,18 @@ template <class T>
 void Equilibration::divideByBoth(const Context<T>& c, const T* m, T* out) const {
     const ArenaFrame frame(*c.arena);
     const Shape s = c.shape;
-    const int exponent = exponentOf(s, m);
-    const PowerOfTwo scale(-exponent);
-    const double root = std::ldexp(std::sqrt(eps_), -exponent);
-    const auto roots = [&](Lines lines) {
-        double* length = lineLengths(lines, s, m, exponent, *c.arena);
-        for (Index i = 0; i < countOf(lines, s); ++i) length[i] = std::hypot(length[i], root);
-        return length;
+    const auto lengths = [&](Lines lines) {
+        LineLength* result = lineLengths(lines, s, m, *c.arena);
+        damp(result, countOf(lines, s), eps_);
+        return result;
     };
-    const double *rows = roots(Lines::rows), *columns = roots(Lines::columns);
+    const LineLength *rows = lengths(Lines::rows), *columns = lengths(Lines::columns);
+    int unit = std::numeric_limits<int>::max();  // of the shortest column, which has the largest quotients
+    for (Index j = 0; j < s.cols; ++j)
+        if (columns[j].value > 0.0) unit = std::min(unit, columns[j].exponent);
     const auto quotient = [&](Index i, Index j) {
-        const double value = scale(m[i * s.cols + j]);
-        return value == 0.0 ? 0.0 : value / rows[i] / columns[j];
+        const double share = rows[i].share(m[i * s.cols + j]);
+        return share == 0.0 ? 0.0 : std::ldexp(share / columns[j].value, unit - columns[j].exponent);
     };
     double largest = 0.0;
     for (Index i = 0; i < s.rows; ++i)

@@ -12,7 +12,8 @@ std::size_t LeverageEquilibration::scratch(Shape s, Dtype dtype) const {
                                   ? Arena::bytesFor<float>(static_cast<std::size_t>(s.size()))
                                   : Arena::bytesFor<double>(static_cast<std::size_t>(s.size()));
     const Lines lines = s.rows > s.cols ? Lines::rows : Lines::columns;
-    return block + std::max(lineLengthsScratch(lines, s), polar_->scratch(s, dtype));
+    return block + Arena::bytesFor<double>(static_cast<std::size_t>(s.larger())) +
+           std::max(lineLengthsScratch(lines, s), polar_->scratch(s, dtype));
 }
 
 template <class T>
@@ -27,12 +28,15 @@ void LeverageEquilibration::run(const Context<T>& c, const T* m, T* out) const {
     const double wanted = static_cast<double>(s.smaller()) / static_cast<double>(s.larger());
     normalizeLines(lines, s, m, 0.0, out, *c.arena);
     T* polar = c.arena->template take<T>(static_cast<std::size_t>(s.size()));
+    double* factors = c.arena->template take<double>(static_cast<std::size_t>(s.larger()));
     for (int pass = 1; pass < passes_; ++pass) {
         polarFactor(*polar_, c, s, out, polar);
         const ArenaFrame inner(*c.arena);
-        double* factors = lineLengths(lines, s, polar, 0, *c.arena);
-        for (Index i = 0; i < countOf(lines, s); ++i)
-            if (factors[i] > 0.0) factors[i] = std::pow(wanted / (factors[i] * factors[i]), beta_);
+        const LineLength* lengths = lineLengths(lines, s, polar, *c.arena);
+        for (Index i = 0; i < s.larger(); ++i) {
+            const double length = lengths[i].full();
+            factors[i] = length > 0.0 ? std::pow(wanted / (length * length), beta_) : 0.0;
+        }
         scaleLines(lines, s, out, factors, out);
     }
 }

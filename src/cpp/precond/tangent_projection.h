@@ -11,9 +11,9 @@
 
 namespace schattor {
 
-/// Takes from each line of the estimate what lies along the same line of the weights: m - <m, p> p with p = w
-/// /
-/// ||w||, zero for a zero line (Mano, arXiv 2601.23000). Lines are rows or columns, chosen anew in each step.
+/// Takes from each line of the estimate what lies along the same line of the weights: m - <m, p> p with
+/// p = w / ||w||, zero for a zero line (Mano, arXiv 2601.23000). Lines are rows or columns, chosen anew in
+/// each step.
 class TangentProjection final : public Preconditioner {
 public:
     TangentProjection(Value choice, std::vector<Lines> lines) : choice_(choice), lines_(std::move(lines)) {}
@@ -24,7 +24,8 @@ public:
         return 0.5 * largestFinite(dtype) / std::sqrt(static_cast<double>(std::max<Index>(1, s.larger())));
     }
     std::size_t scratch(Shape s, Dtype) const override {
-        return 2 * Arena::bytesFor<double>(static_cast<std::size_t>(s.larger()));
+        return std::max(lineLengthsScratch(Lines::rows, s), lineLengthsScratch(Lines::columns, s)) +
+               Arena::bytesFor<double>(static_cast<std::size_t>(s.larger()));
     }
     void apply(const Context<float>& c, const float* m, float* out) const override { run(c, m, out); }
     void apply(const Context<double>& c, const double* m, double* out) const override { run(c, m, out); }
@@ -36,14 +37,13 @@ private:
         const Lines lines = lines_[static_cast<std::size_t>(c(choice_))];
         const bool rows = lines == Lines::rows;
         const Index count = countOf(lines, c.shape), cols = c.shape.cols;
-        const int ofWeights = exponentOf(c.shape, c.weights), ofEstimate = exponentOf(c.shape, m);
-        const PowerOfTwo down(-ofEstimate), up(ofEstimate), scale(-ofWeights);
-        const double* length = lineLengths(lines, c.shape, c.weights, ofWeights, *c.arena);
+        const int exponent = exponentOf(c.shape, m);
+        const PowerOfTwo down(-exponent), up(exponent);
+        const LineLength* lengths = lineLengths(lines, c.shape, c.weights, *c.arena);
         double* along = c.arena->template take<double>(static_cast<std::size_t>(count));
         std::fill(along, along + count, 0.0);
         const auto unit = [&](Index i, Index j) {
-            const double own = length[rows ? i : j];
-            return own > 0.0 ? scale(c.weights[i * cols + j]) / own : 0.0;
+            return lengths[rows ? i : j].share(c.weights[i * cols + j]);
         };
         for (Index i = 0; i < c.shape.rows; ++i)
             for (Index j = 0; j < cols; ++j) along[rows ? i : j] += down(m[i * cols + j]) * unit(i, j);

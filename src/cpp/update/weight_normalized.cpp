@@ -14,10 +14,9 @@ enum : std::size_t { magnitude, directionNorm, ofEstimator };
 template <class T>
 void measure(Lines lines, const Context<T>& c, const T* x, T* out) {
     const ArenaFrame frame(*c.arena);
-    const int exponent = exponentOf(c.shape, x);
-    const double* lengths = lineLengths(lines, c.shape, x, exponent, *c.arena);
+    const LineLength* lengths = lineLengths(lines, c.shape, x, *c.arena);
     for (Index k = 0; k < countOf(lines, c.shape); ++k)
-        out[k] = static_cast<T>(std::max(least, std::ldexp(lengths[k], exponent)));
+        out[k] = static_cast<T>(std::max(least, lengths[k].full()));
 }
 
 }  // namespace
@@ -41,7 +40,7 @@ std::size_t WeightNormalized::scratch(Shape s, Dtype dtype) const {
     const auto lines = static_cast<std::size_t>(countOf(lines_, s));
     const std::size_t inner =
         std::max(estimator_->scratch(lineShape(s), dtype), preconditioner_->scratch(lineShape(s), dtype));
-    return 3 * Arena::bytesFor<double>(lines) + inner;
+    return 2 * Arena::bytesFor<double>(lines) + lineLengthsScratch(lines_, s) + inner;
 }
 
 double WeightNormalized::largestMagnitude(Shape s, Dtype dtype) const {
