@@ -259,7 +259,9 @@ def test_lines_of_very_different_lengths(dtype: type, mode: str) -> None:
     rng = np.random.default_rng(5)
     G = rng.standard_normal((6, 4))
     far = 250 if dtype is np.float64 else 30
-    factors = 10.0 ** np.linspace(-far, far, 6)[:, None] if mode != "col" else 10.0 ** np.linspace(-far, far, 4)
+    factors = (
+        10.0 ** np.linspace(-far, far, 6)[:, None] if mode != "col" else 10.0 ** np.linspace(-far, far, 4)
+    )
     D = direction(st.MuonEq, (factors * G).astype(dtype), mode=mode, eps=0.0)
     assert np.isfinite(D).all()
     if mode != "rowcol":
@@ -307,7 +309,9 @@ def test_a_mode_that_is_no_name() -> None:
     opt = st.MuonEq(W, mode=lambda step: "row" if step == 0 else "diagonal")
     opt.step(np.ones((3, 2)))
     before = W.copy()
-    with pytest.raises(ValueError, match=r"mode at step 1 must be one of 'row', 'col', 'rowcol', got 'diagonal'"):
+    with pytest.raises(
+        ValueError, match=r"mode at step 1 must be one of 'row', 'col', 'rowcol', got 'diagonal'"
+    ):
         opt.step(np.ones((3, 2)))
     np.testing.assert_array_equal(W, before)
     assert opt.step_count == 1

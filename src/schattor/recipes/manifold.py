@@ -144,6 +144,9 @@ def manifold_muon(
 
     Notes
     -----
+    Where the dual function is least at a singular matrix, its polar factor is not the solution, and what the ascent
+    ends at is tangent to some percent only; the retraction removes the rest to first order.
+
     There is no momentum and no decay. Weights that do not have orthonormal columns have them after the first step;
     their nearest ones are ``-st.ball_oracle(W, np.inf)``. The polar factors are ten steps of Polar Express. Where they
     are exact, the singular values of :math:`W - \eta A` are all :math:`\sqrt{1+\eta^2}`, but for a zero direction of A.
