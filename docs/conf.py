@@ -34,11 +34,12 @@ extensions = [
     "benchmark_pages",
     "local_mathjax",
     "notebook_pages",
+    "published_pages",
     "recipe_pages",
 ]
 
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
-exclude_patterns = ["_build", "_static", "_benchmarks", "_recipes/table.md", "ext"]
+exclude_patterns = ["_build", "_static", "_benchmarks", "_published", "_recipes/table.md", "ext"]
 nitpicky = False
 
 # MyST
