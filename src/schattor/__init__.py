@@ -1,6 +1,6 @@
 """Matrix-aware optimisation: Schatten-norm oracles, mixed norms, momentum and optimizers for NumPy arrays."""
 
-from . import _runtime, estimators, linalg, parts, plotting, recipes, testing, views
+from . import _runtime, estimators, linalg, parts, plotting, problems, recipes, testing, views
 from ._version import __version__
 from .calibration import CostModel, calibrate
 from .config import show_config
@@ -145,6 +145,7 @@ __all__ = [
     "linalg",
     "parts",
     "plotting",
+    "problems",
     "recipes",
     "regularization_oracle",
     "schatten_norm",

@@ -44,93 +44,61 @@ class Target:
         return {name: x * (self.norms[name] / np.linalg.norm(x)) for name, x in points.items()}
 
 
-def quadratic() -> Target:
-    """tr((W - W*)' Q (W - W*)) / 2 with condition number 20."""
-    rng = np.random.default_rng(0)
-    wanted, rotation = rng.standard_normal((8, 6)), np.linalg.qr(rng.standard_normal((8, 8)))[0]
-    Q = rotation * np.geomspace(1, 20, 8) @ rotation.T
+def target(
+    problem: st.problems.Problem, samples: Callable[[Blocks], tuple[Blocks, Blocks]], **norms: float
+) -> Target:
+    """A problem of the package as a target."""
+    return Target(problem.start(), lambda x: (problem.loss(x), problem.gradient(x)), samples, norms)
 
-    def evaluate(blocks: Blocks) -> tuple[float, Blocks]:
-        distance = blocks["W"] - wanted
-        return float((distance * (Q @ distance)).sum()) / 2, {"W": Q @ distance}
+
+def layers(problem: st.problems.SampledProblem, **norms: float) -> Target:
+    """A problem that is made of layers already."""
 
     def samples(blocks: Blocks) -> tuple[Blocks, Blocks]:
-        return {"W": np.eye(6)}, {"W": 6 * (Q @ (blocks["W"] - wanted)).T}
+        factors = problem.factors(blocks)
+        return {k: v for k, (_, v) in factors.items()}, {k: u for k, (u, _) in factors.items()}
 
-    return Target({"W": np.zeros((8, 6))}, evaluate, samples, {"W": float(np.linalg.norm(wanted))})
+    return target(problem, samples, **norms)
+
+
+def quadratic() -> Target:
+    """tr((W - W*)' Q (W - W*)) / 2 with condition number 20."""
+    problem = st.problems.MatrixQuadratic.random(np.geomspace(1, 20, 8) / 2, columns=6, rng=0)
+
+    def samples(blocks: Blocks) -> tuple[Blocks, Blocks]:
+        return {"W": np.eye(6)}, {"W": 6 * problem.gradient(blocks)["W"].T}
+
+    return target(problem, samples, W=float(np.linalg.norm(problem.target)))
 
 
 @cache
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """Three hundred images, pixels in [0, 1], and their classes as unit vectors."""
+    """Three hundred images, pixels in [0, 1], and their classes."""
     X, y = load_digits()
-    return X[:300] / 16, np.eye(10)[y[:300]]
-
-
-def cross_entropy(scores: np.ndarray, Y: np.ndarray) -> tuple[float, np.ndarray]:
-    """The mean loss and its gradient by the scores."""
-    shifted = scores - scores.max(1, keepdims=True)
-    log = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    return -float((Y * log).sum()) / len(Y), (np.exp(log) - Y) / len(Y)
+    return X[:300] / 16, y[:300]
 
 
 def softmax() -> Target:
     """Softmax regression on the digits."""
-    X, Y = digits()
-
-    def evaluate(blocks: Blocks) -> tuple[float, Blocks]:
-        loss, error = cross_entropy(X @ blocks["W"].T, Y)
-        return loss, {"W": error.T @ X}
-
-    def samples(blocks: Blocks) -> tuple[Blocks, Blocks]:
-        return {"W": X}, {"W": len(X) * cross_entropy(X @ blocks["W"].T, Y)[1]}
-
-    return Target({"W": np.zeros((10, 64))}, evaluate, samples, {"W": 30.0})
+    return layers(st.problems.SoftmaxRegression(*digits()), W=30.0)
 
 
 def completion() -> Target:
-    """||mask (U V - M)||^2 / 2 for M of rank three, half of it seen."""
-    rng = np.random.default_rng(1)
-    left, right = rng.standard_normal((12, 3)), rng.standard_normal((3, 10))
-    M = left @ right
-    seen = rng.random(M.shape) < 0.5
-
-    def errors(blocks: Blocks) -> np.ndarray:
-        return np.where(seen, blocks["U"] @ blocks["V"] - M, 0)
-
-    def evaluate(blocks: Blocks) -> tuple[float, Blocks]:
-        error = errors(blocks)
-        return float((error**2).sum()) / 2, {"U": error @ blocks["V"].T, "V": blocks["U"].T @ error}
+    """||mask (U V - M)||^2 / 2 for M of rank three, half of it seen; rows and columns as samples."""
+    problem = st.problems.MatrixCompletion.random((12, 10), rank=3, rng=1)
 
     def samples(blocks: Blocks) -> tuple[Blocks, Blocks]:
-        error = errors(blocks)
+        error = problem.errors(blocks)
         return {"U": blocks["V"].T, "V": error}, {"U": 10 * error.T, "V": 12 * blocks["U"]}
 
-    start = {"U": 0.3 * rng.standard_normal((12, 3)), "V": 0.3 * rng.standard_normal((3, 10))}
-    norms = {"U": float(np.linalg.norm(left)), "V": float(np.linalg.norm(right))}
-    return Target(start, evaluate, samples, norms)
+    rng = np.random.default_rng(1)  # the same draws: the factors of M
+    U, V = rng.standard_normal((12, 3)), rng.standard_normal((3, 10))
+    return target(problem, samples, U=float(np.linalg.norm(U)), V=float(np.linalg.norm(V)))
 
 
 def perceptron() -> Target:
     """One hidden layer of sixteen tanh units on the digits."""
-    X, Y = digits()
-    rng = np.random.default_rng(2)
-
-    def passes(blocks: Blocks) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-        hidden = np.tanh(X @ blocks["A"].T)
-        loss, error = cross_entropy(hidden @ blocks["B"].T, Y)
-        return loss, hidden, error, (error @ blocks["B"]) * (1 - hidden**2)
-
-    def evaluate(blocks: Blocks) -> tuple[float, Blocks]:
-        loss, hidden, error, back = passes(blocks)
-        return loss, {"A": back.T @ X, "B": error.T @ hidden}
-
-    def samples(blocks: Blocks) -> tuple[Blocks, Blocks]:
-        _, hidden, error, back = passes(blocks)
-        return {"A": X, "B": hidden}, {"A": len(X) * back, "B": len(X) * error}
-
-    start = {"A": rng.standard_normal((16, 64)) / 8, "B": rng.standard_normal((10, 16)) / 4}
-    return Target(start, evaluate, samples, {"A": 10.0, "B": 10.0})
+    return layers(st.problems.MLP.random(*digits(), hidden=(16,), rng=2), W1=10.0, W2=10.0)
 
 
 TARGETS = {"quadratic": quadratic, "softmax": softmax, "completion": completion, "perceptron": perceptron}
