@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .._arrays import FloatArray
+from .._matrices import matrix
 from ..values import POSITIVE, check_count
-from .problem import ALL, Blocks, Chosen, Pairs, Params, Rng, SampledProblem, matrix, store
+from .problem import ALL, Blocks, Chosen, Pairs, Params, Rng, SampledProblem, store
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..exponents import weight_exponent
 from ..geometries import Lp, Schatten
 from ..mixed_norm import MixedNorm
-from .problem import Blocks, Params, Problem, Rng, Smooth, dual_exponent
+from .problem import Blocks, Params, Problem, Rng, Smooth
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +112,7 @@ class Joint(Problem):
                     f"norm of block '{key}/W' must be Schatten, with constant exponent and weight"
                 )
             constants.append(problem.lipschitz(geometry.p) / weight**2)
-        return Lp(dual_exponent(norm.outer)).norm(np.array(constants))
+        return Lp(weight_exponent(norm.outer)).norm(np.array(constants))
 
     def _split(self, *structures: Params) -> list[tuple[Any, ...]]:
         """Return each problem with its part of the structures."""

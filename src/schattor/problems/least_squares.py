@@ -7,18 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._arrays import FloatArray
+from .._matrices import matrix, power, semidefinite
 from ..values import NON_NEGATIVE, check_count
-from .problem import (
-    Blocks,
-    Params,
-    Problem,
-    Rng,
-    matrix,
-    product_constant,
-    random_rotation,
-    semidefinite,
-    store,
-)
+from .problem import Blocks, Params, Problem, Rng, product_constant, random_rotation, store
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +150,7 @@ class MatrixLeastSquares(Problem):
         """
         check_count("batch", batch, least=1)
         generator = np.random.default_rng(rng)
-        a, b = (generator.standard_normal((batch, len(C))) @ _square_root(C) for C in (self.A, self.B))
+        a, b = (generator.standard_normal((batch, len(C))) @ power(C, 0.5) for C in (self.A, self.B))
         errors = ((a @ (params["W"] - self.target)) * b).sum(1)
         errors = errors - self.label_noise * generator.standard_normal(batch)
         return {"W": (errors[:, None] * a).T @ b / batch}
@@ -204,8 +195,3 @@ class MatrixLeastSquares(Problem):
         float
         """
         return product_constant(np.linalg.eigvalsh(self.A), np.linalg.eigvalsh(self.B), p)
-
-
-def _square_root(C: FloatArray) -> FloatArray:
-    eigenvalues, vectors = np.linalg.eigh(C)
-    return np.asarray(vectors * np.sqrt(np.maximum(eigenvalues, 0)) @ vectors.T)

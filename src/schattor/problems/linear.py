@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .._arrays import FloatArray
+from .._matrices import matrix
 from .losses import SQUARED
 from .network import Network, check_lengths, distributions, store_samples
-from .problem import Rng, matrix, product_constant, store
+from .problem import Rng, product_constant, store
 
 
 @dataclass(frozen=True, eq=False)

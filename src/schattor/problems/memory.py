@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._arrays import FloatArray
+from .._matrices import matrix
 from ..values import NON_NEGATIVE, check_count
 from .network import Network
-from .problem import Rng, matrix, store
+from .problem import Rng, store
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .._arrays import FloatArray
+from .._matrices import matrix
 from .losses import ACTIVATIONS
 from .network import Network, distributions, store_samples
-from .problem import Blocks, Rng, matrix, store
+from .problem import Blocks, Rng, store
 
 
 @dataclass(frozen=True, eq=False)

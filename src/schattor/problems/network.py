@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .._arrays import FloatArray
+from .._matrices import matrix
 from .losses import ACTIVATIONS, CROSS_ENTROPY, Activation, Loss
-from .problem import ALL, Blocks, Chosen, Pairs, Params, SampledProblem, matrix, store
+from .problem import ALL, Blocks, Chosen, Pairs, Params, SampledProblem, store
 
 
 class Network(SampledProblem):

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._arrays import FloatArray
+from .._matrices import semidefinite
 from ..values import Domain, check_count
-from .problem import Blocks, Params, Problem, Rng, semidefinite, store
+from .problem import Blocks, Params, Problem, Rng, store
 
 _ABOVE_TWO = Domain("above 2 and finite", lambda x: 2 < x < np.inf)
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._arrays import FloatArray
+from ..exponents import weight_exponent
 from ..geometries import Lp
 from ..values import EXPONENT, check_count
 
@@ -219,31 +220,7 @@ def product_constant(left: npt.ArrayLike, right: npt.ArrayLike, p: float) -> flo
     EXPONENT.check("p", p)
     descending = [np.sort(np.asarray(x, dtype=np.float64))[::-1] for x in (left, right)]
     k = min(map(len, descending))
-    return Lp(dual_exponent(p)).norm(descending[0][:k] * descending[1][:k])
-
-
-def dual_exponent(p: float) -> float:
-    """Return a with 1/a = max(0, 1 - 2/p): the norm of a diagonal map from l_p to its dual is its l_a norm."""
-    return np.inf if p <= 2 else 1 / (1 - 2 / p)
-
-
-def matrix(value: npt.ArrayLike, name: str) -> FloatArray:
-    """Return a finite float64 matrix, or raise ValueError naming it."""
-    array = np.asarray(value, dtype=np.float64)
-    if array.ndim != 2 or not np.isfinite(array).all():
-        raise ValueError(f"{name} must be a finite matrix, got shape {array.shape}")
-    return array
-
-
-def semidefinite(value: npt.ArrayLike, order: int, name: str) -> FloatArray:
-    """Return a symmetric positive semi-definite matrix of this order, or raise ValueError naming it."""
-    array = matrix(value, name)
-    if array.shape != (order, order):
-        raise ValueError(f"{name} must have shape {(order, order)}, got {array.shape}")
-    rounding = 100 * order * float(np.finfo(np.float64).eps) * float(np.abs(array).max(initial=0))
-    if np.abs(array - array.T).max(initial=0) > rounding or np.linalg.eigvalsh(array).min() < -rounding:
-        raise ValueError(f"{name} must be symmetric and positive semi-definite")
-    return array
+    return Lp(weight_exponent(p)).norm(descending[0][:k] * descending[1][:k])
 
 
 def store(problem: Any, **values: Any) -> None:

@@ -8,18 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .._arrays import FloatArray
+from .._matrices import matrix, semidefinite
 from ..values import check_count
-from .problem import (
-    Blocks,
-    Params,
-    Problem,
-    Rng,
-    matrix,
-    product_constant,
-    random_rotation,
-    semidefinite,
-    store,
-)
+from .problem import Blocks, Params, Problem, Rng, product_constant, random_rotation, store
 
 
 @dataclass(frozen=True, eq=False)
