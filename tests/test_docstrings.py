@@ -26,7 +26,17 @@ def test_examples_run_as_printed(name):
 
 def public_objects():
     """Yield (name, object) for every public class and function."""
-    modules = [st, st.estimators, st.linalg, st.parts, st.plotting, st.problems, st.recipes, st.theory, st.views]
+    modules = [
+        st,
+        st.estimators,
+        st.linalg,
+        st.parts,
+        st.plotting,
+        st.problems,
+        st.recipes,
+        st.theory,
+        st.views,
+    ]
     for module in modules:
         names = getattr(module, "__all__", [n for n in vars(module) if not n.startswith("_")])
         for name in names:
