@@ -4,7 +4,6 @@ The formulas are those of the page on theory (arXiv 2606.15702, constants derive
 geometry: the Lipschitz constant L from its norm to the dual norm, the variance proxy sigma in the dual norm.
 """
 
-from .bounds import Bound, largest_lr, lemma_7, lemma_10, theorem_1, theorem_2, theorem_3, theorem_4
 from .muon import (
     Rate,
     gradient_descent_nonconvex,
@@ -14,6 +13,8 @@ from .muon import (
 )
 from .noise import Inequality, lemma_3, lemma_4, martingale_bound, optimal_weight, variance_proxy
 from .parameters import RunParameters, best_lr, closed_form, parameters, rate
+from .theorems import largest_lr, theorem_1, theorem_2, theorem_3, theorem_4
+from .tracking import Bound, lemma_7, lemma_10
 
 __all__ = [
     "Bound",

@@ -10,7 +10,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from ..values import NON_NEGATIVE, POSITIVE, check_count
-from .bounds import WEIGHT, Bound, Terms, ball_terms, largest_lr, regularization_terms
+from .theorems import ball_terms, largest_lr, regularization_terms
+from .tracking import WEIGHT, Bound, Terms
 
 Rule: TypeAlias = Literal["ball", "regularization"]
 

@@ -3,58 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ..mixed_norm import MixedNorm
-from ..values import NON_NEGATIVE, POSITIVE, Domain, check_count
+from ..values import POSITIVE
 from .noise import check_range
+from .tracking import WEIGHT, Bound, Terms, check, squared_tracking, tracking
 
-Terms: TypeAlias = dict[str, float]
 Quantity: TypeAlias = Literal["gradient", "estimate"]
 
-WEIGHT = Domain("in (0, 1]", lambda x: 0 < x <= 1)
 FACTORS = {"gradient": (12.0, 8.0), "estimate": (16 / 3, 8 / 3)}
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A bound as the sum of its terms.
-
-    Attributes
-    ----------
-    terms : mapping of str to float
-        ``"descent"`` falls with the learning rate, ``"curvature"`` and ``"drift"`` rise with it; ``"start"`` is the
-        noise of the first estimate, ``"noise"`` that of all others.
-
-    Examples
-    --------
-    >>> bound = st.theory.Bound({"descent": 2.0, "noise": 3.0})
-    >>> bound.total, bound.dominant
-    (5.0, 'noise')
-    """
-
-    terms: Mapping[str, float]
-
-    @property
-    def total(self) -> float:
-        """The bound."""
-        return math.fsum(self.terms.values())
-
-    @property
-    def dominant(self) -> str:
-        """The name of the largest term."""
-        return max(self.terms, key=self.terms.__getitem__)
-
-
-def tracking(L: float, sigma: float, T: float, lr: float, theta: float, batch: float, first: float) -> Terms:
-    """Return the terms of Lemma 7."""
-    return {
-        "start": sigma / (math.sqrt(first) * theta * T),
-        "drift": L * lr * (1 - theta) / theta,
-        "noise": math.sqrt(theta / (2 - theta)) * sigma / math.sqrt(batch),
-    }
 
 
 def ball_terms(
@@ -63,14 +21,6 @@ def ball_terms(
     """Return the terms of Theorem 1."""
     terms = {"descent": delta / (lr * T), "curvature": L * lr / 2}
     return terms | {k: 2 * x for k, x in tracking(L, sigma, T, lr, theta, batch, first).items()}
-
-
-def squared_tracking(sigma: float, T: float, theta: float, batch: float, first: float) -> Terms:
-    """Return the terms of v in Lemma 10."""
-    return {
-        "start": 2 * sigma**2 / (first * theta * (2 - theta) * T),
-        "noise": 2 * sigma**2 * theta / (batch * (2 - theta)),
-    }
 
 
 def regularization_terms(
@@ -86,20 +36,6 @@ def regularization_terms(
     """Return the terms of Theorem 2."""
     terms = {"descent": factors[0] * delta / (lr * T)}
     return terms | {k: factors[1] * x for k, x in squared_tracking(sigma, T, theta, batch, first).items()}
-
-
-def _check(theta: float, batch: int, first_batch: int | None, **numbers: float) -> int:
-    """Check the arguments of a bound, and return the size of the first batch."""
-    for name, value in numbers.items():
-        if name == "T":
-            check_count(name, value, least=1)
-        else:
-            (POSITIVE if name == "lr" else NON_NEGATIVE).check(name, value)
-    WEIGHT.check("theta", theta)
-    first = batch if first_batch is None else first_batch
-    check_count("batch", batch, least=1)
-    check_count("first_batch", first, least=1)
-    return first
 
 
 def largest_lr(L: float, theta: float) -> float:
@@ -126,80 +62,6 @@ def largest_lr(L: float, theta: float) -> float:
     POSITIVE.check("L", L)
     WEIGHT.check("theta", theta)
     return 1 / (2 * L) if theta == 1 else min(1 / (2 * L), theta / (4 * L * math.sqrt(1 - theta)))
-
-
-def lemma_7(
-    L: float, sigma: float, T: int, *, lr: float, theta: float, batch: int = 1, first_batch: int | None = None
-) -> Bound:
-    r"""Return the bound of the estimator's average error under the ball rule.
-
-    .. math:: \frac1T\sum_{t<T}\mathbb{E}\|E_t\|_q \le \frac{\sigma}{\sqrt{B_0}\,\theta T}
-              + L\eta\,\frac{1-\theta}{\theta} + \sqrt{\frac{\theta}{2-\theta}}\,\frac{\sigma}{\sqrt B} .
-
-    Parameters
-    ----------
-    L, sigma : float
-        Lipschitz constant and variance proxy in the geometry at hand.
-    T : int
-        Number of steps.
-    lr : float
-        :math:`\eta`.
-    theta : float
-        One minus the momentum, in (0, 1].
-    batch, first_batch : int
-        B, and B_0 of the first estimate. Default: 1, and as `batch`.
-
-    Returns
-    -------
-    Bound
-        Terms ``"start"``, ``"drift"``, ``"noise"``.
-
-    Notes
-    -----
-    arXiv 2606.15702, Lemma 7; constants derived in the page on theory.
-
-    Examples
-    --------
-    >>> st.theory.lemma_7(1.0, 2.0, 10, lr=0.1, theta=0.5).terms["drift"]
-    0.1
-    """
-    first = _check(theta, batch, first_batch, L=L, sigma=sigma, T=T, lr=lr)
-    return Bound(tracking(L, sigma, T, lr, theta, batch, first))
-
-
-def lemma_10(
-    L: float, sigma: float, T: int, *, lr: float, theta: float, batch: int = 1, first_batch: int | None = None
-) -> tuple[float, Bound]:
-    r"""Return :math:`\kappa` and v of the bound of the estimator's squared error under the regularization rule.
-
-    .. math:: \frac1T\sum_{t<T}\mathbb{E}\|E_t\|_q^2 \le \kappa\,\frac1T\sum_{t<T}\mathbb{E}\|M_t\|_q^2 + v, \qquad
-              \kappa = \frac{2L^2\eta^2(1-\theta)}{\theta^2}, \quad
-              v = 2\sigma^2\Bigl(\frac1{B_0\theta(2-\theta)T} + \frac{\theta}{B(2-\theta)}\Bigr).
-
-    Parameters
-    ----------
-    L, sigma, T, lr, theta, batch, first_batch
-        As for `lemma_7`.
-
-    Returns
-    -------
-    kappa : float
-    v : Bound
-        Terms ``"start"``, ``"noise"``.
-
-    Notes
-    -----
-    arXiv 2606.15702, Lemma 10; constants derived in the page on theory.
-
-    Examples
-    --------
-    >>> kappa, v = st.theory.lemma_10(1.0, 2.0, 10, lr=0.5, theta=0.5)
-    >>> kappa
-    1.0
-    """
-    first = _check(theta, batch, first_batch, L=L, sigma=sigma, T=T, lr=lr)
-    kappa = 2 * (L * lr / theta) ** 2 * (1 - theta)
-    return kappa, Bound(squared_tracking(sigma, T, theta, batch, first))
 
 
 def theorem_1(
@@ -260,7 +122,7 @@ def theorem_1(
     (0.2, 'descent')
     """
     check_range(p)
-    first = _check(theta, batch, first_batch, delta=delta, L=L, sigma=sigma, T=T, lr=lr)
+    first = check(theta, batch, first_batch, delta=delta, L=L, sigma=sigma, T=T, lr=lr)
     return Bound(ball_terms(delta, L, sigma, T, lr, theta, batch, first))
 
 
@@ -312,7 +174,7 @@ def theorem_2(
     0.5
     """
     check_range(p)
-    first = _check(theta, batch, first_batch, delta=delta, L=L, sigma=sigma, T=T, lr=lr)
+    first = check(theta, batch, first_batch, delta=delta, L=L, sigma=sigma, T=T, lr=lr)
     # A rate computed from the same formula in another order may exceed the cap by rounding.
     if L > 0 and lr > largest_lr(L, theta) * (1 + 1e-12):
         raise ValueError(
