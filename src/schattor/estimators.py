@@ -282,6 +282,12 @@ class Dion(Estimator):
         """Return 0: the columns of P and Q have length one."""
         return 0
 
+    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
+        """Return X Q, P'X, P R' and P Q'; the columns of X Q are orthonormalised beside them."""
+        k, n = min(rows, cols), max(rows, cols)
+        r = max(1, math.ceil(self.rank_fraction * k))
+        return (n, k, r), (r, n, k), (n, r, k), (n, r, k)
+
     @property
     def equivariance(self) -> str:
         """Return "mixed": rotations would have to turn the first Q as well."""
