@@ -121,17 +121,20 @@ class Recipe:
         return self.geometry.geometries[block] if isinstance(self.geometry, MixedNorm) else self.geometry
 
     @property
+    def _geometries(self) -> tuple[Geometry, ...]:
+        if isinstance(self.geometry, MixedNorm):
+            return tuple(self.geometry.geometries.values())
+        return (self.geometry,)
+
+    @property
     def parts(self) -> tuple[Part, ...]:
         """All parts, in the order in which a step passes through them."""
-        geometries = (
-            self.geometry.geometries.values() if isinstance(self.geometry, MixedNorm) else [self.geometry]
-        )
         slots = [
             *self.transforms,
             self.estimator,
             self.frame,
             self.preconditioner,
-            *geometries,
+            *self._geometries,
             *self.adjustments,
             self.scaling,
             self.output,
@@ -178,10 +181,7 @@ class Recipe:
     @property
     def equivariance(self) -> str:
         """The group that commutes with the steps; see `schattor.Geometry`. A mixed norm has that of its blocks."""
-        geometries = (
-            self.geometry.geometries.values() if isinstance(self.geometry, MixedNorm) else [self.geometry]
-        )
-        groups = {geometry.equivariance for geometry in geometries}
+        groups = {geometry.equivariance for geometry in self._geometries}
         if len(groups) > 1:
             return "mixed"
         if self.preconditioner is not None:
