@@ -13,7 +13,7 @@ namespace schattor {
 /// d <- (length / ||d||_F) d over the whole range of the dtype; zero stays.
 template <class T>
 void rescale(Index n, const Scaled& length, T* d) {
-    const Scaled norm = frobeniusNorm(n, d, kernels::maxAbs(n, d)).normalized();
+    const Scaled norm = frobeniusNorm(n, d).normalized();
     if (norm.isZero()) return;
     // In two passes where the quotient itself may not be a normal number of the dtype.
     const bool near = std::abs(length.normalized().exponent - norm.exponent) < 60;
@@ -70,7 +70,7 @@ public:
     bool readsWeights() const override { return true; }
     template <class T>
     std::optional<Scaled> length(const Context<T>& c, const OracleResult&) const {
-        const Scaled norm = frobeniusNorm(c.size(), c.weights, kernels::maxAbs(c.size(), c.weights));
+        const Scaled norm = frobeniusNorm(c.size(), c.weights);
         if (norm.isZero()) return std::nullopt;
         return (norm.full() > limit_ ? Scaled{limit_, 0} : norm).times(c(coefficient_));
     }

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "base/poison.h"
+#include "base/types.h"
 
 namespace schattor {
 
@@ -22,6 +23,11 @@ public:
     template <class T>
     static std::size_t bytesFor(std::size_t count) {
         return (count * sizeof(T) + alignment - 1) / alignment * alignment;
+    }
+
+    /// The same for numbers of this dtype.
+    static std::size_t bytesFor(std::size_t count, Dtype dtype) {
+        return bytesFor<std::byte>(count * sizeOf(dtype));
     }
 
     /// Grows to at least `bytes`; only while nothing is taken.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cmath>
+
 #include "base/types.h"
 
 /// The element-wise loops and reductions that parts share. Outputs may be the same array as an
@@ -10,6 +12,14 @@ namespace schattor::kernels {
 /// Largest |x_i|, or infinity or NaN if any entry is not finite.
 double maxAbs(Index n, const float* x);
 double maxAbs(Index n, const double* x);
+
+/// The power of two that brings the entries to at most one.
+template <class T>
+int exponentOf(Index n, const T* x) {
+    int exponent = 0;
+    std::frexp(maxAbs(n, x), &exponent);
+    return exponent;
+}
 
 /// Number of entries that are NaN or infinite.
 Index countNonFinite(Index n, const float* x);

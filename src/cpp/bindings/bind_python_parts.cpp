@@ -281,7 +281,7 @@ private:
             return {};
         }
         result.regularizedScale = result.dualNorm.full();
-        result.frobenius = frobeniusNorm(n, d, kernels::maxAbs(n, d)).full();
+        result.frobenius = frobeniusNorm(n, d).full();
         result.backend = Backend::user;
         return result;
     }

@@ -21,7 +21,7 @@ std::vector<StateSlot> Dion::state(Shape s) const {
 std::size_t Dion::scratch(Shape s, Dtype dtype) const {
     const auto entries = static_cast<std::size_t>((s.larger() + s.smaller()) * rank(s));
     const std::size_t random = Arena::bytesFor<double>(static_cast<std::size_t>(s.smaller() * rank(s)));
-    return 2 * Arena::alignment + Arena::bytesFor<std::byte>(entries * sizeOf(dtype)) +
+    return 2 * Arena::alignment + Arena::bytesFor(entries, dtype) +
            std::max(random, orthonormalizeScratch(rank(s), dtype));
 }
 

@@ -10,11 +10,9 @@
 namespace schattor {
 namespace {
 
-constexpr Side sides[] = {Side::left, Side::right};
-
 std::size_t powerStepScratch(Index k, Dtype dtype) {
     const auto count = static_cast<std::size_t>(k);
-    return 2 * Arena::bytesFor<std::byte>(count * count * sizeOf(dtype)) + Arena::bytesFor<double>(count) +
+    return 2 * Arena::bytesFor(count * count, dtype) + Arena::bytesFor<double>(count) +
            Arena::bytesFor<Index>(count) + orthonormalizeScratch(k, dtype);
 }
 
@@ -52,8 +50,7 @@ void powerStep(Index k, const T* s, T* q, Arena& arena) {
         return estimates[a] != estimates[b] ? estimates[a] > estimates[b] : a < b;
     });
     // A power of two keeps what LAPACK squares inside the range.
-    int exponent = 0;
-    std::frexp(kernels::maxAbs(k * k, products), &exponent);
+    const int exponent = kernels::exponentOf(k * k, products);
     for (Index j = 0; j < k; ++j)
         kernels::scaleByPowerOfTwo(k, -exponent, products + order[j] * k, vectors + j * k);
     orthonormalize(k, k, vectors, arena);
@@ -65,7 +62,7 @@ void powerStep(Index k, const T* s, T* q, Arena& arena) {
 
 std::vector<StateSlot> EigenbasisFrame::state(Shape shape) const {
     std::vector<StateSlot> result;
-    for (const Side side : sides) {
+    for (const Side side : bothSides) {
         if (!has(side, shape)) continue;
         const Index k = sizeOf(side, shape);
         const std::string name = side == Side::left ? "left_" : "right_";
@@ -76,8 +73,8 @@ std::vector<StateSlot> EigenbasisFrame::state(Shape shape) const {
 }
 
 std::size_t EigenbasisFrame::scratch(Shape shape, Dtype dtype) const {
-    std::size_t most = Arena::bytesFor<std::byte>(static_cast<std::size_t>(shape.size()) * sizeOf(dtype));
-    for (const Side side : sides) {
+    std::size_t most = Arena::bytesFor(static_cast<std::size_t>(shape.size()), dtype);
+    for (const Side side : bothSides) {
         if (!has(side, shape)) continue;
         const Index k = sizeOf(side, shape);
         most = std::max({most, symmetricEigenScratch(k), powerStepScratch(k, dtype)});
@@ -93,7 +90,7 @@ template <class T>
 void EigenbasisFrame::advance(const Context<T>& c, const T* g, bool first) const {
     const double b = c(beta_);
     const bool due = (c.count + 1) % frequency_ == 0;
-    for (const Side side : sides) {
+    for (const Side side : bothSides) {
         if (!has(side, c.shape)) continue;
         const Index k = sizeOf(side, c.shape);
         if (k == 0) continue;
@@ -108,16 +105,11 @@ void EigenbasisFrame::advance(const Context<T>& c, const T* g, bool first) const
 
 template <class T>
 void EigenbasisFrame::turn(const Context<T>& c, char transposed, const T* x, T* out) const {
-    const bool left = has(Side::left, c.shape), right = has(Side::right, c.shape);
-    if (!left && !right) {
-        std::copy(x, x + c.size(), out);
-        return;
-    }
-    const ArenaFrame frame(*c.arena);
-    T* half = left && right ? c.arena->template take<T>(static_cast<std::size_t>(c.size())) : out;
-    if (left) multiply(Side::left, transposed, c.shape, basis(Side::left, c), x, half);
+    const auto on = [&](Side side, char trans) {
+        return has(side, c.shape) ? Factor<T>{basis(side, c), trans} : Factor<T>{};
+    };
     const char other = transposed == 'T' ? 'N' : 'T';
-    if (right) multiply(Side::right, other, c.shape, basis(Side::right, c), left ? half : x, out);
+    multiply(on(Side::left, transposed), on(Side::right, other), c.shape, x, out, *c.arena);
 }
 
 template void EigenbasisFrame::advance<float>(const Context<float>&, const float*, bool) const;

@@ -41,9 +41,7 @@ void PartnerMetric::root(const Context<T>& c) const {
     double *gram = take(*c.arena, r * r), *rounded = take(*c.arena, r * r);
     double* vectors = take(*c.arena, r * panel);
     const Index count = left_ ? c.partnerShape.cols : c.partnerShape.rows;
-    int exponent = 0;
-    std::frexp(kernels::maxAbs(r * count, c.partner), &exponent);
-    exponent = std::max(exponent, smallestExponent);
+    const int exponent = std::max(kernels::exponentOf(r * count, c.partner), smallestExponent);
     std::fill(gram, gram + r * r, 0.0);
     for (Index from = 0; from < count; from += panel) {
         const Index n = std::min(panel, count - from);

@@ -65,8 +65,7 @@ Scaled sumOf(std::span<const double> sigma, Index k, int exponent) {
 template <class T>
 double attained(Shape s, const T* g, const T* d, const Scaled& dualNorm, Arena& arena) {
     const ArenaFrame frame(arena);
-    int exponent = 0;
-    std::frexp(kernels::maxAbs(s.size(), g), &exponent);
+    const int exponent = kernels::exponentOf(s.size(), g);
     T* scaled = arena.take<T>(static_cast<std::size_t>(s.size()));
     kernels::scaleByPowerOfTwo(s.size(), -exponent, g, scaled);
     return -kernels::dot(s.size(), scaled, d) / dualNorm.relativeTo(exponent);

@@ -64,8 +64,7 @@ namespace {
 template <class T>
 Scaled duality(Shape s, const T* g, const T* d, Arena& arena) {
     const ArenaFrame frame(arena);
-    int exponent = 0;
-    std::frexp(kernels::maxAbs(s.size(), g), &exponent);
+    const int exponent = kernels::exponentOf(s.size(), g);
     if (std::abs(exponent) < 400) return {-kernels::dot(s.size(), g, d), 0};
     T* scaled = arena.take<T>(static_cast<std::size_t>(s.size()));
     kernels::scaleByPowerOfTwo(s.size(), -exponent, g, scaled);

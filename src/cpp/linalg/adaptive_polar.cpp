@@ -111,8 +111,7 @@ Orthogonalized adaptivePolar(Shape shape, const T* g, double rtol, int maxSteps,
     const ArenaFrame frame(arena);
     const Index k = shape.smaller();
     const double eps = machineEpsilon(dtypeOf<T>);
-    int exponent = 0;
-    std::frexp(kernels::maxAbs(shape.size(), g), &exponent);
+    const int exponent = kernels::exponentOf(shape.size(), g);
     kernels::scaleByPowerOfTwo(shape.size(), -exponent, g, x);
     SymmetricIterate<T> iterate(shape, x, arena);
     Interval interval;

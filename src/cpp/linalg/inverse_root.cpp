@@ -32,8 +32,7 @@ void eigenByJacobi(Index k, double* a, double* vectors, double* values) {
 
 template <class T>
 SymmetricEigen symmetricEigen(Index k, const T* a, Arena& arena) {
-    SymmetricEigen result{take(arena, k * k), take(arena, k), 0};
-    std::frexp(kernels::maxAbs(k * k, a), &result.exponent);
+    SymmetricEigen result{take(arena, k * k), take(arena, k), kernels::exponentOf(k * k, a)};
     const auto scaled = [&](double* out) {
         std::copy(a, a + k * k, out);
         kernels::scaleByPowerOfTwo(k * k, -result.exponent, out, out);

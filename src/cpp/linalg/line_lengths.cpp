@@ -14,13 +14,6 @@ constexpr int smallestExponent = -900;
 }  // namespace
 
 template <class T>
-int exponentOf(Shape s, const T* x) {
-    int exponent = 0;
-    std::frexp(kernels::maxAbs(s.size(), x), &exponent);
-    return exponent;
-}
-
-template <class T>
 LineLength* lineLengths(Lines lines, Shape s, const T* x, Arena& arena) {
     const bool rows = lines == Lines::rows;
     const Index count = countOf(lines, s);
@@ -75,7 +68,6 @@ void scaleLines(Lines lines, Shape s, const T* x, const double* factors, T* out)
 }
 
 #define SCHATTOR_INSTANTIATE(T)                                                  \
-    template int exponentOf<T>(Shape, const T*);                                 \
     template LineLength* lineLengths<T>(Lines, Shape, const T*, Arena&);         \
     template void normalizeLines<T>(Lines, Shape, const T*, double, T*, Arena&); \
     template void scaleLines<T>(Lines, Shape, const T*, const double*, T*);

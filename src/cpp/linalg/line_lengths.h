@@ -27,10 +27,6 @@ struct LineLength {
     }
 };
 
-/// The power of two that brings the entries to at most one.
-template <class T>
-int exponentOf(Shape s, const T* x);
-
 /// The lengths of all lines of a finite x, in `arena`.
 template <class T>
 LineLength* lineLengths(Lines lines, Shape s, const T* x, Arena& arena);

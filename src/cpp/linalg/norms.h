@@ -2,6 +2,7 @@
 
 #include <span>
 
+#include "base/kernels.h"
 #include "base/scaled.h"
 #include "base/types.h"
 
@@ -25,6 +26,11 @@ Scaled powerNorm(std::span<const double> x, double p);
 /// ||x||_2 of all entries, over the whole range of the dtype; `largest` is max |x_i|.
 template <class T>
 Scaled frobeniusNorm(Index n, const T* x, double largest);
+
+template <class T>
+Scaled frobeniusNorm(Index n, const T* x) {
+    return frobeniusNorm(n, x, kernels::maxAbs(n, x));
+}
 
 /// The ball oracle on singular values: weights f with <sigma, f> = ||sigma||_q over the values that
 /// are kept and ||f||_p = 1 (Lemma 1). For q < 2 values up to cutoff * sigma_1 count as zero; at

@@ -21,7 +21,7 @@ void orthonormalize(Index m, Index n, T* a, Arena& arena) {
 
 std::size_t orthonormalizeScratch(Index n, Dtype dtype) {
     const auto entries = static_cast<std::size_t>(n + workspace(n));
-    return 2 * Arena::alignment + Arena::bytesFor<std::byte>(entries * sizeOf(dtype));
+    return 2 * Arena::alignment + Arena::bytesFor(entries, dtype);
 }
 
 template void orthonormalize<float>(Index, Index, float*, Arena&);

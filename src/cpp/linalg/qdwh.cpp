@@ -47,8 +47,7 @@ void load(Shape s, const T* g, double* a) {
         std::copy(g, g + s.size(), a);
     else
         view(a, s.cols, s.rows) = view(g, s.rows, s.cols).transpose().template cast<double>();
-    int exponent = 0;
-    std::frexp(kernels::maxAbs(s.size(), a), &exponent);
+    const int exponent = kernels::exponentOf(s.size(), a);
     kernels::scaleByPowerOfTwo(s.size(), -exponent, a, a);
 }
 

@@ -1,5 +1,7 @@
 #include "linalg/sides.h"
 
+#include <algorithm>
+
 #include "linalg/blas.h"
 #include "linalg/symmetric_product.h"
 
@@ -16,6 +18,19 @@ void multiply(Side side, char trans, Shape shape, const T* q, const T* x, T* out
 }
 
 template <class T>
+void multiply(Factor<T> left, Factor<T> right, Shape shape, const T* x, T* out, Arena& arena) {
+    if (left.q == nullptr && right.q == nullptr) {
+        std::copy(x, x + shape.size(), out);
+        return;
+    }
+    const ArenaFrame frame(arena);
+    const bool both = left.q != nullptr && right.q != nullptr;
+    T* half = both ? arena.take<T>(static_cast<std::size_t>(shape.size())) : out;
+    if (left.q != nullptr) multiply(Side::left, left.trans, shape, left.q, x, half);
+    if (right.q != nullptr) multiply(Side::right, right.trans, shape, right.q, both ? half : x, out);
+}
+
+template <class T>
 void addGram(Side side, Shape shape, double keep, double weight, const T* x, Index stride, T* s) {
     const bool left = side == Side::left;
     const Index k = sizeOf(side, shape);
@@ -24,8 +39,9 @@ void addGram(Side side, Shape shape, double keep, double weight, const T* x, Ind
     symmetric::mirror(k, s);
 }
 
-#define SCHATTOR_SIDES(T)                                                 \
-    template void multiply<T>(Side, char, Shape, const T*, const T*, T*); \
+#define SCHATTOR_SIDES(T)                                                         \
+    template void multiply<T>(Side, char, Shape, const T*, const T*, T*);         \
+    template void multiply<T>(Factor<T>, Factor<T>, Shape, const T*, T*, Arena&); \
     template void addGram<T>(Side, Shape, double, double, const T*, Index, T*);
 SCHATTOR_SIDES(float)
 SCHATTOR_SIDES(double)

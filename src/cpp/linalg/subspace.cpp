@@ -354,7 +354,7 @@ TopSingular topSingular(Shape shape, const T* a, Index k, const SubspaceOptions&
     result.left = take(arena, k * shape.rows);
     result.right = take(arena, k * shape.cols);
     result.sigma = take(arena, k);
-    std::frexp(kernels::maxAbs(shape.size(), a), &result.exponent);
+    result.exponent = kernels::exponentOf(shape.size(), a);
     const ArenaFrame frame(arena);
     const double* scaled = scaledCopy(shape, a, result.exponent, arena);
     if (!options.certify && prefersDense(shape, k)) {

@@ -109,14 +109,11 @@ public:
         own.state = states_[ofUpdate].pointers;
         largest = pipeline.update->pulledMagnitude(own, largest);
         const double gain = pipeline.estimator->gain(slots), limit = largestMagnitude(slots);
-        double samples = largestFinite(dtype);
-        pipeline.forEach(
-            [&](const Part& part) { samples = std::min(samples, part.largestSample(shape, dtype)); });
         Magnitudes result;
         if (!(largest <= limit)) result.refusal = {Refusal::Kind::gradientTooLarge, 0, 0, largest, limit};
         for (const std::size_t i : {1, 2})
-            if (!(extras[i] <= samples))
-                result.refusal = {Refusal::Kind::extraTooLarge, 0, 0, extras[i], samples, i};
+            if (extras[i] > 0.0 && !(extras[i] <= largestSample()))
+                result.refusal = {Refusal::Kind::extraTooLarge, 0, 0, extras[i], largestSample(), i};
         const double b = pipeline.estimator->retention(slots);
         result.estimate = std::max(largest * gain, b * held_ + (1.0 - b) * largest * gain);
         // A preconditioner brings the estimate to its own scale.
@@ -193,7 +190,7 @@ public:
         if (pipeline.output) {
             d = accumulate(pipeline.outputTakesLr ? factor : length, arena);
             factor = pipeline.outputTakesLr ? 1.0 : lr;
-            size = frobeniusNorm(shape.size(), d, kernels::maxAbs(shape.size(), d)).full();
+            size = frobeniusNorm(shape.size(), d).full();
         }
         pipeline.update->apply(contextOf(ofUpdate), factor, d, target);
         ++count;
@@ -314,6 +311,14 @@ private:
         return limit;
     }
 
+    /// Largest magnitude of an activation or a delta that all parts can take.
+    double largestSample() const {
+        double limit = largestFinite(dtype);
+        pipeline.forEach(
+            [&](const Part& part) { limit = std::min(limit, part.largestSample(shape, dtype)); });
+        return limit;
+    }
+
     static T* take(Arena& arena, Index n) { return arena.take<T>(static_cast<std::size_t>(n)); }
 
     /// The output momentum, an estimator of linear form, takes `length` times the direction.
@@ -337,9 +342,7 @@ private:
         oracle_.inputIsDirection = false;
     }
 
-    void measureDirection(const T* d) {
-        oracle_.frobenius = frobeniusNorm(shape.size(), d, kernels::maxAbs(shape.size(), d)).full();
-    }
+    void measureDirection(const T* d) { oracle_.frobenius = frobeniusNorm(shape.size(), d).full(); }
 
     void adjust(T* direction) {
         settle(shape.size(), direction_, direction);
@@ -528,8 +531,7 @@ private:
         if (!narrow) d.estimate = arena.take<T>(static_cast<std::size_t>(n));
         const double squares = kernels::descend(n, d);
         Scaled power{squares, 0};
-        if (!narrow && !(squares > 1e-250 && squares < 1e250))
-            power = frobeniusNorm(n, d.estimate, kernels::maxAbs(n, d.estimate)).squared();
+        if (!narrow && !(squares > 1e-250 && squares < 1e250)) power = frobeniusNorm(n, d.estimate).squared();
         return {power, 0.0, power.isZero() ? Backend::none : Backend::frobenius};
     }
 

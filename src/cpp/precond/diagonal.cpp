@@ -3,7 +3,7 @@
 namespace schattor {
 
 std::size_t Diagonal::scratch(Shape shape, Dtype dtype) const {
-    return Arena::bytesFor<std::byte>(static_cast<std::size_t>(shape.size()) * sizeOf(dtype));
+    return Arena::bytesFor(static_cast<std::size_t>(shape.size()), dtype);
 }
 
 std::optional<kernels::Root> Diagonal::root(std::span<const double> slots, std::int64_t count) const {

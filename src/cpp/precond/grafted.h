@@ -46,7 +46,7 @@ public:
         return result;
     }
     std::size_t scratch(Shape s, Dtype dtype) const override {
-        return Arena::bytesFor<std::byte>(static_cast<std::size_t>(s.size()) * sizeOf(dtype)) +
+        return Arena::bytesFor(static_cast<std::size_t>(s.size()), dtype) +
                std::max(direction_->scratch(s, dtype), length_->scratch(s, dtype));
     }
     bool readsWeights() const override { return direction_->readsWeights() || length_->readsWeights(); }
@@ -88,7 +88,7 @@ private:
         T* other = c.arena->template take<T>(static_cast<std::size_t>(n));
         length_->apply(ofLength(c), m, other);
         direction_->apply(ofDirection(c), m, out);
-        const auto norm = [n](const T* x) { return frobeniusNorm(n, x, kernels::maxAbs(n, x)).normalized(); };
+        const auto norm = [n](const T* x) { return frobeniusNorm(n, x).normalized(); };
         const Scaled wanted = norm(other), found = norm(out);
         if (!found.isZero()) kernels::scale(n, wanted.relativeTo(found.exponent) / found.value, out, out);
     }

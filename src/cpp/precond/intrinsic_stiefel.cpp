@@ -7,19 +7,11 @@
 #include "linalg/smaller_side.h"
 
 namespace schattor {
-namespace {
-
-template <class T>
-std::size_t scratchOf(Shape s) {
-    const auto k = static_cast<std::size_t>(s.smaller());
-    return Arena::bytesFor<T>(static_cast<std::size_t>(s.size())) + 3 * Arena::bytesFor<T>(k * k);
-}
-
-}  // namespace
 
 std::size_t IntrinsicStiefel::scratch(Shape s, Dtype dtype) const {
     const Shape square{s.smaller(), s.smaller()};
-    return (dtype == Dtype::float32 ? scratchOf<float>(s) : scratchOf<double>(s)) +
+    const auto k = static_cast<std::size_t>(s.smaller()), size = static_cast<std::size_t>(s.size());
+    return Arena::bytesFor(size, dtype) + 3 * Arena::bytesFor(k * k, dtype) +
            std::max(polar_->scratch(s, dtype), polar_->scratch(square, dtype));
 }
 
@@ -43,8 +35,7 @@ void IntrinsicStiefel::run(const Context<T>& c, const T* g, T* out) const {
         if (negligible(s, shape.size(), from, norm)) std::fill(from, from + shape.size(), T(0));
         polarFactor(*polar_, c, shape, from, to);
     };
-    int exponent = 0;
-    std::frexp(kernels::maxAbs(size, g), &exponent);
+    const int exponent = kernels::exponentOf(size, g);
     kernels::scaleByPowerOfTwo(size, -exponent, g, x);
     const double norm = std::sqrt(kernels::sumOfSquares(size, x));
     project(x);

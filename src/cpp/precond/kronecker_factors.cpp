@@ -6,8 +6,6 @@
 namespace schattor {
 namespace {
 
-constexpr Side sides[] = {Side::left, Side::right};
-
 template <class T>
 double trace(Index k, const T* a) {
     double sum = 0.0;
@@ -23,7 +21,7 @@ double debiasing(double b, std::int64_t count) {
 
 std::vector<StateSlot> KroneckerFactors::state(Shape shape) const {
     std::vector<StateSlot> result;
-    for (const Side side : sides) {
+    for (const Side side : bothSides) {
         if (!has(side, shape)) continue;
         const Index k = sizeOf(side, shape);
         const std::string name = side == Side::left ? "left_" : "right_";
@@ -34,10 +32,9 @@ std::vector<StateSlot> KroneckerFactors::state(Shape shape) const {
 }
 
 std::size_t KroneckerFactors::scratch(Shape shape, Dtype dtype) const {
-    const std::size_t product =
-        Arena::bytesFor<std::byte>(static_cast<std::size_t>(shape.size()) * sizeOf(dtype));
+    const std::size_t product = Arena::bytesFor(static_cast<std::size_t>(shape.size()), dtype);
     std::size_t root = 0;
-    for (const Side side : sides)
+    for (const Side side : bothSides)
         if (has(side, shape)) root = std::max(root, inverseRootScratch(sizeOf(side, shape)));
     return std::max(product, root);
 }
@@ -57,11 +54,8 @@ void KroneckerFactors::applyIn(const Context<T>& c, const T* m, T* out) const {
         std::copy(m, m + c.size(), out);
         return;
     }
-    const bool left = has(Side::left, c.shape), right = has(Side::right, c.shape);
-    const ArenaFrame frame(*c.arena);
-    T* half = left && right ? c.arena->template take<T>(static_cast<std::size_t>(c.size())) : out;
-    if (left) multiply(Side::left, 'N', c.shape, power(Side::left, c), m, half);
-    if (right) multiply(Side::right, 'N', c.shape, power(Side::right, c), left ? half : m, out);
+    const auto on = [&](Side side) { return has(side, c.shape) ? Factor<T>{power(side, c)} : Factor<T>{}; };
+    multiply(on(Side::left), on(Side::right), c.shape, m, out, *c.arena);
 }
 
 template <class T>
@@ -69,7 +63,7 @@ void KroneckerRoots::observeIn(const Context<T>& c, const T* g) const {
     const double b = c(beta_), weight = b == 1.0 ? 1.0 : 1.0 - b;
     const double correction = b == 1.0 ? 1.0 : debiasing(b, c.count);
     const double exponent = c.shape.isVector() ? 0.5 : 0.25;
-    for (const Side side : sides) {
+    for (const Side side : bothSides) {
         if (!has(side, c.shape)) continue;
         T* s = factor(side, c);
         addGram(side, c.shape, b, weight, g, c.shape.cols, s);
@@ -82,7 +76,7 @@ template <class T>
 void KroneckerInverses::observeIn(const Context<T>& c) const {
     const double b = c(beta_), correction = debiasing(b, c.count);
     double mean[2] = {};
-    for (const Side side : sides) {
+    for (const Side side : bothSides) {
         const Samples<T>& x = side == Side::left ? c.extras.deltas : c.extras.activations;
         const Index k = sizeOf(side, c.shape);
         addGram(Side::right, {x.count, k}, b, (1.0 - b) / static_cast<double>(x.count), x.data, k,
@@ -92,7 +86,7 @@ void KroneckerInverses::observeIn(const Context<T>& c) const {
     if (!refresh_.due(c.count)) return;
     const double pi = mean[0] > 0.0 && mean[1] > 0.0 ? std::sqrt(mean[1] / mean[0]) : 1.0;
     const double root = std::sqrt(c(damping_));
-    for (const Side side : sides)
+    for (const Side side : bothSides)
         inverseRoot(sizeOf(side, c.shape), factor(side, c), correction,
                     side == Side::left ? root / pi : root * pi, 1.0, power(side, c), *c.arena);
 }

@@ -16,16 +16,11 @@ void addTranspose(Index k, const T* x, T* out) {
         for (Index j = 0; j < k; ++j) out[i * k + j] = x[i * k + j] + x[j * k + i];
 }
 
-template <class T>
-std::size_t scratchOf(Shape s) {
-    const auto k = static_cast<std::size_t>(s.smaller());
-    return 2 * Arena::bytesFor<T>(static_cast<std::size_t>(s.size())) + 3 * Arena::bytesFor<T>(k * k);
-}
-
 }  // namespace
 
 std::size_t TangentDual::scratch(Shape s, Dtype dtype) const {
-    return (dtype == Dtype::float32 ? scratchOf<float>(s) : scratchOf<double>(s)) + polar_->scratch(s, dtype);
+    const auto k = static_cast<std::size_t>(s.smaller()), size = static_cast<std::size_t>(s.size());
+    return 2 * Arena::bytesFor(size, dtype) + 3 * Arena::bytesFor(k * k, dtype) + polar_->scratch(s, dtype);
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "base/kernels.h"
 #include "base/power_of_two.h"
 #include "base/value.h"
 #include "linalg/line_lengths.h"
@@ -37,7 +38,7 @@ private:
         const Lines lines = lines_[static_cast<std::size_t>(c(choice_))];
         const bool rows = lines == Lines::rows;
         const Index count = countOf(lines, c.shape), cols = c.shape.cols;
-        const int exponent = exponentOf(c.shape, m);
+        const int exponent = kernels::exponentOf(c.size(), m);
         const PowerOfTwo down(-exponent), up(exponent);
         const LineLength* lengths = lineLengths(lines, c.shape, c.weights, *c.arena);
         double* along = c.arena->template take<double>(static_cast<std::size_t>(count));

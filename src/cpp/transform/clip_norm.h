@@ -26,7 +26,7 @@ public:
     /// The factor that brings n entries to at most this length.
     template <class T>
     static double factor(Index n, const T* g, double limit) {
-        const Scaled norm = frobeniusNorm(n, g, kernels::maxAbs(n, g));
+        const Scaled norm = frobeniusNorm(n, g);
         // Relative to the exponent, as the norm itself may exceed double.
         const double relative = Scaled{limit, 0}.relativeTo(norm.exponent);
         return norm.value > relative ? relative / norm.value : 1.0;

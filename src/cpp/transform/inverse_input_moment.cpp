@@ -31,8 +31,7 @@ std::vector<StateSlot> InverseInputMoment::state(Shape) const {
 }
 
 std::size_t InverseInputMoment::scratch(Shape s, Dtype dtype) const {
-    return std::max(inverseRootScratch(width()),
-                    Arena::bytesFor<std::byte>(static_cast<std::size_t>(s.size()) * sizeOf(dtype)));
+    return std::max(inverseRootScratch(width()), Arena::bytesFor(static_cast<std::size_t>(s.size()), dtype));
 }
 
 double InverseInputMoment::largestSample(Shape, Dtype dtype) const {

@@ -10,7 +10,7 @@ namespace {
 
 template <class T>
 Scaled normOf(Index n, const T* x) {
-    return frobeniusNorm(n, x, kernels::maxAbs(n, x)).normalized();
+    return frobeniusNorm(n, x).normalized();
 }
 
 // w += 2^exponent a x, where the factor itself may be no normal number of the dtype

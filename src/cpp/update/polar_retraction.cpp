@@ -5,10 +5,7 @@
 namespace schattor {
 
 std::size_t PolarRetraction::scratch(Shape s, Dtype dtype) const {
-    const auto size = static_cast<std::size_t>(s.size());
-    const std::size_t block =
-        dtype == Dtype::float32 ? Arena::bytesFor<float>(size) : Arena::bytesFor<double>(size);
-    return block + polar_->scratch(s, dtype);
+    return Arena::bytesFor(static_cast<std::size_t>(s.size()), dtype) + polar_->scratch(s, dtype);
 }
 
 template <class T>
