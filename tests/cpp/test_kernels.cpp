@@ -259,7 +259,7 @@ TEST("combine, averageSquares and cautiousDecay follow their formulas") {
             std::vector<T> squares = w;
             std::vector<T> cautious = w;
             kernels::combine(n, 2.0, d.data(), -0.5, w.data(), sum.data());
-            kernels::averageSquares(n, 0.75, d.data(), squares.data());
+            kernels::averageSquares(n, 0.75, 0.25, d.data(), squares.data());
             kernels::cautiousDecay(n, 0.5, 0.25, d.data(), cautious.data());
             for (std::size_t i = 0; i < d.size(); ++i) {
                 // Coefficients are exact in binary: at most three roundings of terms below `size`.
@@ -282,7 +282,7 @@ TEST("the loops of moments follow their formulas") {
             std::vector<T> v(w.size());
             for (std::size_t i = 0; i < v.size(); ++i) v[i] = w[i] * w[i];
             std::vector<T> added = v, deviations = v, raised = w, spread(v.size()), ratio(v.size());
-            kernels::addSquares(n, g.data(), added.data());
+            kernels::averageSquares(n, 1.0, 1.0, g.data(), added.data());
             kernels::averageDeviations(n, 0.75, g.data(), m.data(), 0.5, deviations.data());
             kernels::raise(n, g.data(), raised.data());
             kernels::variance(n, v.data(), m.data(), spread.data());
@@ -305,6 +305,54 @@ TEST("the loops of moments follow their formulas") {
             kernels::scaleByRoots(n, v.data(), nothing.data(), 0.0, m.data(), ratio.data());
             for (const T x : ratio) CHECK_FOR(caseName<T>(n), x == T(0));
         }
+    });
+}
+
+TEST("the loops of extrapolation and of wide sums follow their formulas") {
+    forBothDtypes([]<class T>(T) {
+        const double eps = std::numeric_limits<T>::epsilon();
+        for (Index n = 0; n <= longest; ++n) {
+            const std::vector<T> x = gaussian<T>(n, 17), y = gaussian<T>(n, 18), z = gaussian<T>(n, 19);
+            std::vector<T> ahead(x.size()), from(x.size()), last = y;
+            std::vector<double> scaled(x.size(), 1.0), products(x.size(), 1.0);
+            kernels::extrapolate(n, 0.75, x.data(), y.data(), ahead.data());
+            kernels::extrapolateFrom(n, 0.75, x.data(), last.data(), from.data());
+            kernels::addScaled(n, -1.5, x.data(), scaled.data());
+            kernels::addProducts(n, x.data(), y.data(), products.data());
+            long double difference = 0.0L;
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                const double a = x[i], b = y[i];
+                CHECK_NEAR(static_cast<double>(ahead[i]), a + 0.75 * (a - b), 20 * eps);
+                CHECK_EQ(from[i], ahead[i]);
+                CHECK_EQ(last[i], x[i]);
+                CHECK_NEAR(scaled[i], 1.0 - 1.5 * a, 1e-14);
+                CHECK_NEAR(products[i], 1.0 + a * b, 1e-14);
+                difference += static_cast<long double>(x[i]) * (static_cast<long double>(y[i]) - z[i]);
+            }
+            const double found = kernels::dotDifference(n, x.data(), y.data(), z.data());
+            CHECK_NEAR(found, static_cast<double>(difference), 1e-13 * static_cast<double>(n));
+        }
+    });
+}
+
+TEST("the wide factors are those of every entry, or the first for all") {
+    forBothDtypes([]<class T>(T) {
+        const double eps = std::numeric_limits<T>::epsilon();
+        for (Index n = 1; n <= longest; ++n)
+            for (const bool each : {false, true}) {
+                const std::vector<T> x = gaussian<T>(n, 20), y = gaussian<T>(n, 21);
+                const std::vector<double> a = gaussian<double>(n, 22), b = gaussian<double>(n, 23);
+                std::vector<T> scaled(x.size()), combined(x.size());
+                kernels::scaleWide(n, each, a.data(), x.data(), scaled.data());
+                kernels::combineWide(n, each, a.data(), x.data(), b.data(), y.data(), combined.data());
+                for (std::size_t i = 0; i < x.size(); ++i) {
+                    const double ofX = a[each ? i : 0] * static_cast<double>(x[i]);
+                    const double ofY = b[each ? i : 0] * static_cast<double>(y[i]);
+                    CHECK_NEAR(static_cast<double>(scaled[i]), ofX, eps * std::abs(ofX));
+                    CHECK_NEAR(static_cast<double>(combined[i]), ofX + ofY,
+                               2 * eps * (std::abs(ofX) + std::abs(ofY)));
+                }
+            }
     });
 }
 
@@ -345,7 +393,7 @@ TEST("scaleByPowerOfTwo is exact wherever the result is a normal number") {
 TEST("momentum advances the state and combines it with the gradient") {
     forBothDtypes([]<class T>(T) {
         for (Index n = 0; n <= longest; ++n) {
-            const kernels::Momentum x{0.75, 0.5, -0.25, 2.0};
+            const kernels::Momentum x{0.75, 0.5, -0.25, 2.0, 0.5};
             const std::vector<T> g = gaussian<T>(n, 1), before = gaussian<T>(n, 2);
             std::vector<T> m = before, out(g.size());
             kernels::momentum(n, x, g.data(), m.data(), out.data());
@@ -354,77 +402,10 @@ TEST("momentum advances the state and combines it with the gradient") {
                 const double eps =
                     schattor::machineEpsilon(schattor::dtypeOf<T>);  // a few roundings of numbers < 20
                 CHECK_NEAR(static_cast<double>(m[i]), state, 20 * eps);
-                CHECK_NEAR(static_cast<double>(out[i]), -0.25 * static_cast<double>(g[i]) + 2.0 * state,
-                           60 * eps);
+                const double expected =
+                    -0.25 * static_cast<double>(g[i]) + 2.0 * state + 0.5 * static_cast<double>(before[i]);
+                CHECK_NEAR(static_cast<double>(out[i]), expected, 60 * eps);
             }
         }
-    });
-}
-
-namespace {
-
-// What one entry of kernels::descend must do, in long double.
-struct Entry {
-    long double g, w, m, v, estimate;
-
-    template <class T>
-    void advance(const kernels::Descent<T>& s) {
-        long double x = g + s.decay * w;
-        estimate = x;
-        if (s.m != nullptr) {
-            m = s.momentum.a * m + s.momentum.b * x;
-            estimate = s.momentum.c * x + s.momentum.d * m;
-        }
-        if (s.v != nullptr) {
-            v = s.root.b * v + (1.0L - s.root.b) * x * x;
-            estimate /= std::sqrt(s.root.c * v) + s.root.eps;
-        }
-        w = s.keep * w + s.factor * estimate;
-    }
-};
-
-}  // namespace
-
-TEST("descend is a whole step of every entry, at lengths around its inner blocks, with any stages") {
-    forBothDtypes([]<class T>(T) {
-        const double eps =
-            200.0 * schattor::machineEpsilon(schattor::dtypeOf<T>);  // a dozen roundings, below 20
-        for (const Index n : {0, 1, 2, 127, 128, 129, 255, 256, 257, 300})
-            for (int stages = 0; stages < 16; ++stages) {
-                const std::vector<T> g = gaussian<T>(n, 1), w = gaussian<T>(n, 2), m0 = gaussian<T>(n, 3);
-                std::vector<T> v0 = gaussian<T>(n, 4);
-                for (T& x : v0) x = x * x;
-                std::vector<T> m = m0, v = v0, target = w, estimate(g.size());
-                kernels::Descent<T> s;
-                s.decay = (stages & 1) != 0 ? 0.125 : 0.0;
-                s.momentum = {0.75, 0.5, 0.25, 1.5};
-                s.root = {0.5, 1.25, 0.5};
-                s.keep = 0.875;
-                s.factor = -0.5;
-                s.g = g.data();
-                s.w = (stages & 8) != 0 ? target.data() : w.data();  // in place or not
-                s.m = (stages & 2) != 0 ? m.data() : nullptr;
-                s.v = (stages & 4) != 0 ? v.data() : nullptr;
-                s.target = target.data();
-                s.estimate = estimate.data();
-                const double squares = kernels::descend(n, s);
-                long double expected = 0.0L;
-                for (std::size_t i = 0; i < g.size(); ++i) {
-                    Entry entry{g[i], w[i], m0[i], v0[i], 0.0L};
-                    entry.advance(s);
-                    expected += entry.estimate * entry.estimate;
-                    const std::string label =
-                        caseName<T>(n, static_cast<Index>(i)) + ", " + std::to_string(stages);
-                    const auto close = [&](T found, long double wanted) {
-                        return std::abs(static_cast<double>(static_cast<long double>(found) - wanted)) <= eps;
-                    };
-                    CHECK_FOR(label, close(target[i], entry.w) && close(estimate[i], entry.estimate));
-                    CHECK_FOR(label, close(m[i], entry.m) && close(v[i], entry.v));
-                }
-                CHECK_NEAR(squares, static_cast<double>(expected),
-                           eps * (1.0 + static_cast<double>(expected)));
-                s.estimate = nullptr;  // not wanted: the same sum
-                if (n > 0 && (stages & 14) == 0) CHECK_EQ(kernels::descend(n, s), squares);
-            }
     });
 }

@@ -18,7 +18,8 @@ public:
 private:
     template <class T>
     void run(const Context<T>& c, T* d) const {
-        kernels::averageSquares(c.size(), c(beta_), d, c.state[0]);
+        const double b = c(beta_);
+        kernels::averageSquares(c.size(), b, 1.0 - b, d, c.state[0]);
         kernels::divideByRoot(c.size(), 1.0, d, 1.0, c.state[0], c(eps_), d);
     }
 

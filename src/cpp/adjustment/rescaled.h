@@ -21,7 +21,7 @@ void rescale(Index n, const Scaled& length, T* d) {
     kernels::scale(n, length.relativeTo(near ? norm.exponent : 0) / norm.value, d, d);
 }
 
-/// Gives the direction the Frobenius norm that `Length` says, in length(context, oracle); none: its own.
+/// Gives the direction the Frobenius norm that `Length` says, in lengthOf(context, oracle); none: its own.
 template <class Length>
 class Rescaled : public Adjustment {
 public:
@@ -31,12 +31,21 @@ public:
     void apply(const Context<double>& c, const OracleResult& oracle, double* d) const override {
         run(c, oracle, d);
     }
+    bool rescales() const override { return true; }
+    std::optional<Scaled> length(const Context<float>& c, const OracleResult& oracle) const override {
+        return self().lengthOf(c, oracle);
+    }
+    std::optional<Scaled> length(const Context<double>& c, const OracleResult& oracle) const override {
+        return self().lengthOf(c, oracle);
+    }
 
 private:
+    const Length& self() const { return static_cast<const Length&>(*this); }
+
     template <class T>
     void run(const Context<T>& c, const OracleResult& oracle, T* d) const {
-        const std::optional<Scaled> length = static_cast<const Length&>(*this).length(c, oracle);
-        if (length) rescale(c.size(), *length, d);
+        const std::optional<Scaled> wanted = self().lengthOf(c, oracle);
+        if (wanted) rescale(c.size(), *wanted, d);
     }
 };
 
@@ -44,7 +53,7 @@ private:
 class OracleLength final : public Rescaled<OracleLength> {
 public:
     template <class T>
-    std::optional<Scaled> length(const Context<T>&, const OracleResult& oracle) const {
+    std::optional<Scaled> lengthOf(const Context<T>&, const OracleResult& oracle) const {
         return Scaled{oracle.frobenius, 0};
     }
 };
@@ -54,7 +63,7 @@ class RootMeanSquare final : public Rescaled<RootMeanSquare> {
 public:
     explicit RootMeanSquare(double value) : value_(value) {}
     template <class T>
-    std::optional<Scaled> length(const Context<T>& c, const OracleResult&) const {
+    std::optional<Scaled> lengthOf(const Context<T>& c, const OracleResult&) const {
         return Scaled{value_ * std::sqrt(static_cast<double>(c.size())), 0};
     }
 
@@ -69,7 +78,7 @@ public:
     TrustRatio(Value coefficient, double limit) : coefficient_(coefficient), limit_(limit) {}
     bool readsWeights() const override { return true; }
     template <class T>
-    std::optional<Scaled> length(const Context<T>& c, const OracleResult&) const {
+    std::optional<Scaled> lengthOf(const Context<T>& c, const OracleResult&) const {
         const Scaled norm = frobeniusNorm(c.size(), c.weights);
         if (norm.isZero()) return std::nullopt;
         return (norm.full() > limit_ ? Scaled{limit_, 0} : norm).times(c(coefficient_));

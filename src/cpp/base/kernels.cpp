@@ -5,11 +5,10 @@
 #include <cmath>
 
 #include "base/clones.h"
+#include "base/entries.h"
 
 namespace schattor::kernels {
 namespace {
-
-constexpr Index lanes = 16;
 
 template <class T>
 struct Bits;
@@ -55,12 +54,6 @@ SCHATTOR_INLINE Index countNonFiniteLoop(Index n, const T* x) {
     return count;
 }
 
-SCHATTOR_INLINE double foldLanes(double* sum) {
-    for (Index width = lanes / 2; width > 0; width /= 2)
-        for (Index j = 0; j < width; ++j) sum[j] += sum[j + width];
-    return sum[0];
-}
-
 template <class T>
 SCHATTOR_INLINE double dotLoop(Index n, const T* x, const T* y) {
     double sum[lanes] = {};
@@ -84,7 +77,7 @@ SCHATTOR_INLINE double sumOfMagnitudesLoop(Index n, double unit, const T* x) {
 
 template <class T>
 SCHATTOR_INLINE void negativeSignLoop(Index n, const T* x, T* out) {
-    for (Index i = 0; i < n; ++i) out[i] = static_cast<T>(x[i] < T(0)) - static_cast<T>(x[i] > T(0));
+    for (Index i = 0; i < n; ++i) out[i] = -signOf(x[i]);
 }
 
 template <class T>
@@ -100,27 +93,79 @@ SCHATTOR_INLINE void combineLoop(Index n, T a, const T* x, T b, const T* y, T* o
 }
 
 template <class T>
-SCHATTOR_INLINE void averageSquaresLoop(Index n, T b, T c, const T* g, T* v) {
+SCHATTOR_INLINE void extrapolateLoop(Index n, T a, const T* x, const T* y, T* out) {
     SCHATTOR_IVDEP
-    for (Index i = 0; i < n; ++i) v[i] = b * v[i] + c * g[i] * g[i];
+    for (Index i = 0; i < n; ++i) out[i] = x[i] + a * (x[i] - y[i]);
 }
 
 template <class T>
-SCHATTOR_INLINE void addSquaresLoop(Index n, const T* g, T* v) {
+SCHATTOR_INLINE void extrapolateFromLoop(Index n, T a, const T* x, T* y, T* out) {
     SCHATTOR_IVDEP
-    for (Index i = 0; i < n; ++i) v[i] += g[i] * g[i];
+    for (Index i = 0; i < n; ++i) {
+        const T now = x[i];  // out may be x
+        out[i] = now + a * (now - y[i]);
+        y[i] = now;
+    }
+}
+
+template <class T>
+SCHATTOR_INLINE void averageSquaresLoop(Index n, T b, T add, const T* g, T* v) {
+    SCHATTOR_IVDEP
+    for (Index i = 0; i < n; ++i) v[i] = averageOfSquares(b, add, g[i], v[i]);
+}
+
+template <class T>
+SCHATTOR_INLINE void addScaledLoop(Index n, double a, const T* x, double* sum) {
+    SCHATTOR_IVDEP
+    for (Index i = 0; i < n; ++i) sum[i] += a * static_cast<double>(x[i]);
+}
+
+template <class T>
+SCHATTOR_INLINE void addProductsLoop(Index n, const T* x, const T* y, double* sum) {
+    SCHATTOR_IVDEP
+    for (Index i = 0; i < n; ++i) sum[i] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+}
+
+template <class T>
+SCHATTOR_INLINE double dotDifferenceLoop(Index n, const T* x, const T* y, const T* z) {
+    double sum[lanes] = {};
+    const auto term = [=](Index i) {
+        return static_cast<double>(x[i]) * (static_cast<double>(y[i]) - static_cast<double>(z[i]));
+    };
+    Index i = 0;
+    for (; i + lanes <= n; i += lanes)
+        for (Index j = 0; j < lanes; ++j) sum[j] += term(i + j);
+    for (; i < n; ++i) sum[0] += term(i);
+    return foldLanes(sum);
+}
+
+template <bool each, class T>
+SCHATTOR_INLINE void scaleWideLoop(Index n, const double* a, const T* x, T* out) {
+    const double first = a[0];
+    SCHATTOR_IVDEP
+    for (Index i = 0; i < n; ++i) out[i] = static_cast<T>((each ? a[i] : first) * static_cast<double>(x[i]));
+}
+
+template <bool each, class T>
+SCHATTOR_INLINE void combineWideLoop(Index n, const double* a, const T* x, const double* b, const T* y,
+                                     T* out) {
+    const double ofX = a[0], ofY = b[0];
+    SCHATTOR_IVDEP
+    for (Index i = 0; i < n; ++i)
+        out[i] = static_cast<T>((each ? a[i] : ofX) * static_cast<double>(x[i]) +
+                                (each ? b[i] : ofY) * static_cast<double>(y[i]));
 }
 
 template <class T>
 SCHATTOR_INLINE void averageDeviationsLoop(Index n, T b, T c, const T* g, const T* m, T eps, T* v) {
     SCHATTOR_IVDEP
-    for (Index i = 0; i < n; ++i) v[i] = b * v[i] + c * (g[i] - m[i]) * (g[i] - m[i]) + eps;
+    for (Index i = 0; i < n; ++i) v[i] = averageOfSquares(b, c, g[i] - m[i], v[i]) + eps;
 }
 
 template <class T>
 SCHATTOR_INLINE void raiseLoop(Index n, const T* x, T* out) {
     SCHATTOR_IVDEP
-    for (Index i = 0; i < n; ++i) out[i] = x[i] > out[i] ? x[i] : out[i];
+    for (Index i = 0; i < n; ++i) out[i] = larger(x[i], out[i]);
 }
 
 template <class T>
@@ -135,19 +180,13 @@ SCHATTOR_INLINE void varianceLoop(Index n, const T* v, const T* m, T* out) {
 template <class T>
 SCHATTOR_INLINE void scaleByRootsLoop(Index n, const T* u, const T* v, T eps, const T* m, T* out) {
     SCHATTOR_IVDEP
-    for (Index i = 0; i < n; ++i) {
-        const T below = std::sqrt(v[i] + eps);
-        out[i] = below > T(0) ? std::sqrt(u[i] + eps) / below * m[i] : T(0);
-    }
+    for (Index i = 0; i < n; ++i) out[i] = byRoots(u[i], v[i], eps, m[i]);
 }
 
 template <class T>
 SCHATTOR_INLINE void divideByRootLoop(Index n, T a, const T* m, T c, const T* v, T eps, T* out) {
     SCHATTOR_IVDEP
-    for (Index i = 0; i < n; ++i) {
-        const T root = std::sqrt(c * v[i]) + eps;
-        out[i] = root > T(0) ? a * m[i] / root : T(0);
-    }
+    for (Index i = 0; i < n; ++i) out[i] = overRoot(a, m[i], c, v[i], eps);
 }
 
 template <class T>
@@ -162,86 +201,10 @@ SCHATTOR_INLINE void cautiousDecayLoop(Index n, T keep, T a, const T* d, T* w) {
 }
 
 template <class T>
-struct MomentumOf {
-    T a, b, c, d;
-    explicit MomentumOf(const Momentum& x)
-        : a(static_cast<T>(x.a)), b(static_cast<T>(x.b)), c(static_cast<T>(x.c)), d(static_cast<T>(x.d)) {}
-    SCHATTOR_INLINE T operator()(T g, T& m) const {
-        m = a * m + b * g;
-        return c * g + d * m;
-    }
-};
-
-template <class T>
-struct RootOf {
-    T b, add, c, eps;
-    explicit RootOf(const Root& x)
-        : b(static_cast<T>(x.b)),
-          add(static_cast<T>(1.0 - x.b)),
-          c(static_cast<T>(x.c)),
-          eps(static_cast<T>(x.eps)) {}
-    SCHATTOR_INLINE T operator()(T g, T m, T& v) const {
-        v = b * v + add * g * g;
-        const T denominator = std::sqrt(c * v) + eps;
-        return denominator > T(0) ? m / denominator : T(0);
-    }
-};
-
-template <class T>
 SCHATTOR_INLINE void momentumLoop(Index n, const Momentum& x, const T* g, T* m, T* out) {
     const MomentumOf<T> f(x);
     SCHATTOR_IVDEP
     for (Index i = 0; i < n; ++i) out[i] = f(g[i], m[i]);
-}
-
-// e = the estimate and target = the new weights, for n entries from `at` on.
-template <bool decays, bool averages, bool divides, class T>
-SCHATTOR_INLINE void descentLoop(Index at, Index n, const Descent<T>& s, T* e) {
-    const MomentumOf<T> momentumOf(s.momentum);
-    const RootOf<T> rootOf(s.root);
-    const T decay = static_cast<T>(s.decay), keep = static_cast<T>(s.keep), factor = static_cast<T>(s.factor);
-    const T *g = s.g + at, *w = s.w + at;
-    T *m = averages ? s.m + at : nullptr, *v = divides ? s.v + at : nullptr, *target = s.target + at;
-    SCHATTOR_IVDEP
-    for (Index i = 0; i < n; ++i) {
-        T x = g[i];
-        if constexpr (decays) x = x + decay * w[i];
-        T y = x;
-        if constexpr (averages) y = momentumOf(x, m[i]);
-        if constexpr (divides) y = rootOf(x, y, v[i]);
-        target[i] = keep * w[i] + factor * y;
-        e[i] = y;
-    }
-}
-
-// The sum runs a few entries behind the step: a pass of its own would leave the memory idle, and in one loop
-// with the step it would keep compilers from vectorising it.
-template <bool decays, bool averages, bool divides, class T>
-SCHATTOR_INLINE double descentAndSquares(Index n, const Descent<T>& s) {
-    constexpr Index width = 128;
-    double sum[lanes] = {};
-    T e[width];
-    for (Index at = 0; at + width <= n; at += width) {
-        descentLoop<decays, averages, divides>(at, width, s, e);
-        for (Index i = 0; i < width; i += lanes)
-            for (Index j = 0; j < lanes; ++j)
-                sum[j] += static_cast<double>(e[i + j]) * static_cast<double>(e[i + j]);
-        if (s.estimate != nullptr) std::copy(e, e + width, s.estimate + at);
-    }
-    const Index left = n % width;
-    descentLoop<decays, averages, divides>(n - left, left, s, e);
-    for (Index i = 0; i < left; ++i) sum[0] += static_cast<double>(e[i]) * static_cast<double>(e[i]);
-    if (s.estimate != nullptr) std::copy(e, e + left, s.estimate + n - left);
-    return foldLanes(sum);
-}
-
-template <bool decays, class T>
-SCHATTOR_INLINE double descentOf(Index n, const Descent<T>& s) {
-    if (s.m == nullptr)
-        return s.v == nullptr ? descentAndSquares<decays, false, false>(n, s)
-                              : descentAndSquares<decays, false, true>(n, s);
-    return s.v == nullptr ? descentAndSquares<decays, true, false>(n, s)
-                          : descentAndSquares<decays, true, true>(n, s);
 }
 
 }  // namespace
@@ -260,10 +223,31 @@ SCHATTOR_INLINE double descentOf(Index n, const Descent<T>& s) {
     SCHATTOR_CLONES void combine(Index n, double a, const T* x, double b, const T* y, T* out) {             \
         combineLoop(n, static_cast<T>(a), x, static_cast<T>(b), y, out);                                    \
     }                                                                                                       \
-    SCHATTOR_CLONES void averageSquares(Index n, double b, const T* g, T* v) {                              \
-        averageSquaresLoop(n, static_cast<T>(b), static_cast<T>(1.0 - b), g, v);                            \
+    SCHATTOR_CLONES void extrapolate(Index n, double a, const T* x, const T* y, T* out) {                   \
+        extrapolateLoop(n, static_cast<T>(a), x, y, out);                                                   \
     }                                                                                                       \
-    SCHATTOR_CLONES void addSquares(Index n, const T* g, T* v) { addSquaresLoop(n, g, v); }                 \
+    SCHATTOR_CLONES void extrapolateFrom(Index n, double a, const T* x, T* y, T* out) {                     \
+        extrapolateFromLoop(n, static_cast<T>(a), x, y, out);                                               \
+    }                                                                                                       \
+    SCHATTOR_CLONES void averageSquares(Index n, double b, double add, const T* g, T* v) {                  \
+        averageSquaresLoop(n, static_cast<T>(b), static_cast<T>(add), g, v);                                \
+    }                                                                                                       \
+    SCHATTOR_CLONES void addScaled(Index n, double a, const T* x, double* sum) {                            \
+        addScaledLoop(n, a, x, sum);                                                                        \
+    }                                                                                                       \
+    SCHATTOR_CLONES void addProducts(Index n, const T* x, const T* y, double* sum) {                        \
+        addProductsLoop(n, x, y, sum);                                                                      \
+    }                                                                                                       \
+    SCHATTOR_CLONES double dotDifference(Index n, const T* x, const T* y, const T* z) {                     \
+        return dotDifferenceLoop(n, x, y, z);                                                               \
+    }                                                                                                       \
+    SCHATTOR_CLONES void scaleWide(Index n, bool each, const double* a, const T* x, T* out) {               \
+        each ? scaleWideLoop<true>(n, a, x, out) : scaleWideLoop<false>(n, a, x, out);                      \
+    }                                                                                                       \
+    SCHATTOR_CLONES void combineWide(Index n, bool each, const double* a, const T* x, const double* b,      \
+                                     const T* y, T* out) {                                                  \
+        each ? combineWideLoop<true>(n, a, x, b, y, out) : combineWideLoop<false>(n, a, x, b, y, out);      \
+    }                                                                                                       \
     SCHATTOR_CLONES void averageDeviations(Index n, double b, const T* g, const T* m, double eps, T* v) {   \
         averageDeviationsLoop(n, static_cast<T>(b), static_cast<T>(1.0 - b), g, m, static_cast<T>(eps), v); \
     }                                                                                                       \
@@ -281,9 +265,6 @@ SCHATTOR_INLINE double descentOf(Index n, const Descent<T>& s) {
     }                                                                                                       \
     SCHATTOR_CLONES void momentum(Index n, const Momentum& x, const T* g, T* m, T* out) {                   \
         momentumLoop(n, x, g, m, out);                                                                      \
-    }                                                                                                       \
-    SCHATTOR_CLONES double descend(Index n, const Descent<T>& s) {                                          \
-        return s.decay != 0.0 ? descentOf<true>(n, s) : descentOf<false>(n, s);                             \
     }                                                                                                       \
     void scaleByPowerOfTwo(Index n, int e, const T* x, T* out) {                                            \
         /* In two exact factors, as 2^e alone may lie outside the dtype. */                                 \

@@ -52,13 +52,17 @@ void scaleByPowerOfTwo(Index n, int e, const double* x, double* out);
 void combine(Index n, double a, const float* x, double b, const float* y, float* out);
 void combine(Index n, double a, const double* x, double b, const double* y, double* out);
 
-/// v = b v + (1 - b) g^2
-void averageSquares(Index n, double b, const float* g, float* v);
-void averageSquares(Index n, double b, const double* g, double* v);
+/// out = x + a (x - y)
+void extrapolate(Index n, double a, const float* x, const float* y, float* out);
+void extrapolate(Index n, double a, const double* x, const double* y, double* out);
 
-/// v = v + g^2
-void addSquares(Index n, const float* g, float* v);
-void addSquares(Index n, const double* g, double* v);
+/// out = x + a (x - y) and then y = x, in one pass
+void extrapolateFrom(Index n, double a, const float* x, float* y, float* out);
+void extrapolateFrom(Index n, double a, const double* x, double* y, double* out);
+
+/// v = b v + add g^2
+void averageSquares(Index n, double b, double add, const float* g, float* v);
+void averageSquares(Index n, double b, double add, const double* g, double* v);
 
 /// v = b v + (1 - b) (g - m)^2 + eps
 void averageDeviations(Index n, double b, const float* g, const float* m, double eps, float* v);
@@ -80,40 +84,34 @@ void divideByRoot(Index n, double a, const double* m, double c, const double* v,
 void scaleByRoots(Index n, const float* u, const float* v, double eps, const float* m, float* out);
 void scaleByRoots(Index n, const double* u, const double* v, double eps, const double* m, double* out);
 
+/// sum = sum + a x, sum = sum + x y; the sums in double
+void addScaled(Index n, double a, const float* x, double* sum);
+void addScaled(Index n, double a, const double* x, double* sum);
+void addProducts(Index n, const float* x, const float* y, double* sum);
+void addProducts(Index n, const double* x, const double* y, double* sum);
+
+/// sum_i x_i (y_i - z_i)
+double dotDifference(Index n, const float* x, const float* y, const float* z);
+double dotDifference(Index n, const double* x, const double* y, const double* z);
+
+/// out = a_i x_i and out = a_i x_i + b_i y_i, in double up to the last rounding; with `each`, every entry has
+/// factors of its own, else all have the first.
+void scaleWide(Index n, bool each, const double* a, const float* x, float* out);
+void scaleWide(Index n, bool each, const double* a, const double* x, double* out);
+void combineWide(Index n, bool each, const double* a, const float* x, const double* b, const float* y,
+                 float* out);
+void combineWide(Index n, bool each, const double* a, const double* x, const double* b, const double* y,
+                 double* out);
+
 /// w = f w + a d, entry by entry, with f = keep where w and a d differ in sign, else 1
 void cautiousDecay(Index n, double keep, double a, const float* d, float* w);
 void cautiousDecay(Index n, double keep, double a, const double* d, double* w);
 
-/// m = a m + b g and out = c g + d m, in one pass
+/// out = c g + d m' + e m with the new m' = a m + b g, which replaces m, in one pass
 struct Momentum {
-    double a, b, c, d;
+    double a, b, c, d, e = 0.0;
 };
 void momentum(Index n, const Momentum&, const float* g, float* m, float* out);
 void momentum(Index n, const Momentum&, const double* g, double* m, double* out);
-
-/// v = b v + (1 - b) g^2, then m / (sqrt(c v) + eps), 0 where the denominator is 0
-struct Root {
-    double b, c, eps;
-};
-
-/// A whole element-wise step in one pass over memory: x = g + decay w, the momentum of x where m is given,
-/// its root where v is given, and target = keep w + factor e for the result e. Returns sum_i e_i^2, unscaled;
-/// `estimate` receives e unless it is null.
-template <class T>
-struct Descent {
-    double decay = 0.0;
-    Momentum momentum = {};
-    Root root = {};
-    double keep = 1.0;
-    double factor = 0.0;
-    const T* g = nullptr;
-    const T* w = nullptr;
-    T* m = nullptr;
-    T* v = nullptr;
-    T* target = nullptr;
-    T* estimate = nullptr;
-};
-double descend(Index n, const Descent<float>&);
-double descend(Index n, const Descent<double>&);
 
 }  // namespace schattor::kernels

@@ -12,10 +12,10 @@ public:
 
     std::vector<StateSlot> state(Shape shape) const override { return {{"average", shape}}; }
     const float* estimate(const Context<float>& c, const float* g, float* out) const override {
-        return run(c, g, out);
+        return advance(c, *linear(c.slots, c.count), g, out);
     }
     const double* estimate(const Context<double>& c, const double* g, double* out) const override {
-        return run(c, g, out);
+        return advance(c, *linear(c.slots, c.count), g, out);
     }
     double gain(std::span<const double>) const override { return roundingHeadroom; }
     bool elementwise() const override { return true; }
@@ -23,15 +23,12 @@ public:
         return std::max(near_.at(slots), far_.at(slots));
     }
 
-private:
-    template <class T>
-    const T* run(const Context<T>& c, const T* g, T* out) const {
-        const double b1 = c(near_), b2 = c(far_);
-        kernels::combine(c.size(), b1, c.state[0], 1.0 - b1, g, out);
-        kernels::combine(c.size(), b2, c.state[0], 1.0 - b2, g, c.state[0]);
-        return out;
+    std::optional<kernels::Momentum> linear(std::span<const double> slots, std::int64_t) const override {
+        const double b1 = near_.at(slots), b2 = far_.at(slots);
+        return kernels::Momentum{b2, 1.0 - b2, 1.0 - b1, 0.0, b1};
     }
 
+private:
     Value near_;
     Value far_;
 };

@@ -1,5 +1,6 @@
 #include "geometry/euclidean.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/kernels.h"
@@ -8,10 +9,14 @@
 namespace schattor {
 
 template <class T>
-OracleResult euclideanBall(const OracleContext& context, Shape shape, const T* g, double largest, T* d) {
+OracleResult euclideanBall(const OracleContext& context, Shape shape, const T* g, T* d) {
     OracleResult result;
+    result.dualNorm = frobeniusNorm(shape.size(), g);
+    if (result.dualNorm.isZero()) {
+        std::fill(d, d + shape.size(), T(0));
+        return result;
+    }
     result.backend = Backend::frobenius;
-    result.dualNorm = frobeniusNorm(shape.size(), g, largest);
     const Scaled norm = result.dualNorm.normalized();
     // The two scales must be normal numbers of the dtype: near the ends of its range d is brought half way
     // back.
@@ -28,7 +33,7 @@ OracleResult euclideanBall(const OracleContext& context, Shape shape, const T* g
     return result;
 }
 
-template OracleResult euclideanBall<float>(const OracleContext&, Shape, const float*, double, float*);
-template OracleResult euclideanBall<double>(const OracleContext&, Shape, const double*, double, double*);
+template OracleResult euclideanBall<float>(const OracleContext&, Shape, const float*, float*);
+template OracleResult euclideanBall<double>(const OracleContext&, Shape, const double*, double*);
 
 }  // namespace schattor

@@ -158,12 +158,11 @@ OracleResult KyFan::bySubspace(const OracleContext& c, Shape s, const T* g, T* d
 
 template <class T>
 OracleResult KyFan::run(const OracleContext& c, Shape s, const T* g, T* d) const {
-    const double largest = kernels::maxAbs(s.size(), g);
-    if (largest == 0.0) {
+    if (s.isVector()) return euclideanBall(c, s, g, d);
+    if (kernels::maxAbs(s.size(), g) == 0.0) {
         std::fill(d, d + s.size(), T(0));
         return {};
     }
-    if (s.isVector()) return euclideanBall(c, s, g, largest, d);
     const SingleThreadedBlas single(s.smaller() < threadedBlasFrom);
     OracleResult result = route_ == Route::subspace ? bySubspace(c, s, g, d) : bySvd(c, s, g, d);
     result.regularizedScale = result.dualNorm.full();
@@ -172,9 +171,8 @@ OracleResult KyFan::run(const OracleContext& c, Shape s, const T* g, T* d) const
 
 template <class T>
 Scaled KyFan::norm(const OracleContext& c, Shape s, const T* x, bool dual) const {
-    const double largest = kernels::maxAbs(s.size(), x);
-    if (largest == 0.0) return {};
-    if (s.isVector()) return frobeniusNorm(s.size(), x, largest);
+    if (s.isVector()) return frobeniusNorm(s.size(), x);
+    if (kernels::maxAbs(s.size(), x) == 0.0) return {};
     const SingleThreadedBlas single(s.smaller() < threadedBlasFrom);
     const ArenaFrame frame(*c.arena);
     const Svd svd = singularValues(s, x, *c.arena);

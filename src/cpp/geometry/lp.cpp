@@ -38,28 +38,25 @@ double writeDirection(Index n, const T* g, double largest, T* d, Weight weight) 
 
 template <class T>
 Scaled Lp::norm(Shape s, const T* x, double p) const {
+    if (p == 2.0) return frobeniusNorm(s.size(), x);
     const double largest = kernels::maxAbs(s.size(), x);
     if (largest == 0.0) return {};
-    if (p == 2.0) return frobeniusNorm(s.size(), x, largest);
+    if (p == 1.0) return sumNorm(s.size(), x, largest);
     const Scaled unit = Scaled{largest, 0}.normalized();
-    if (p == 1.0) {
-        const int exponent = std::max(unit.exponent, -1000);  // 2^-exponent must be finite
-        return {kernels::sumOfMagnitudes(s.size(), exponent, x), exponent};
-    }
     if (p == infinity) return unit;
     return unit.times(std::pow(scaledPowerSum(s.size(), x, largest, p), 1.0 / p));
 }
 
 template <class T>
 OracleResult Lp::run(const OracleContext& c, Shape s, const T* g, T* d) const {
+    const Exponents e(p_.at(c.slots));
+    if (e.p == 2.0) return euclideanBall(c, s, g, d);
     const Index n = s.size();
     const double largest = kernels::maxAbs(n, g);
     if (largest == 0.0) {
         std::fill(d, d + n, T(0));
         return {};
     }
-    const Exponents e(p_.at(c.slots));
-    if (e.p == 2.0) return euclideanBall(c, s, g, largest, d);
     OracleResult result;
     result.backend = Backend::entrywise;
     result.dualNorm = norm(s, g, e.q);

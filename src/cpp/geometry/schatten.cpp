@@ -161,13 +161,13 @@ bool Schatten::byQdwh(const OracleContext& c, Shape s, const T* g, T* d, OracleR
 
 template <class T>
 OracleResult Schatten::run(const OracleContext& c, Shape s, const T* g, T* d) const {
+    const double p = p_.at(c.slots);
+    if (route_ == Route::automatic && (s.isVector() || p == 2.0)) return euclideanBall(c, s, g, d);
     const double largest = kernels::maxAbs(s.size(), g);
     if (largest == 0.0) {
         std::fill(d, d + s.size(), T(0));
         return {};
     }
-    const double p = p_.at(c.slots);
-    if (route_ == Route::automatic && (s.isVector() || p == 2.0)) return euclideanBall(c, s, g, largest, d);
     const SingleThreadedBlas single(s.smaller() < threadedBlasFrom);
     OracleResult polar;
     const bool halley = route_ == Route::qdwh && byQdwh(c, s, g, d, polar);
@@ -188,9 +188,9 @@ OracleResult Schatten::run(const OracleContext& c, Shape s, const T* g, T* d) co
 
 template <class T>
 Scaled Schatten::norm(const OracleContext& c, Shape s, const T* x, double p) const {
+    if (s.isVector() || p == 2.0) return frobeniusNorm(s.size(), x);
     const double largest = kernels::maxAbs(s.size(), x);
     if (largest == 0.0) return {};
-    if (s.isVector() || p == 2.0) return frobeniusNorm(s.size(), x, largest);
     const SingleThreadedBlas single(s.smaller() < threadedBlasFrom);
     const ArenaFrame frame(*c.arena);
     if (std::isinf(p) && s.smaller() >= lanczosFrom) {

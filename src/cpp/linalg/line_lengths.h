@@ -42,9 +42,18 @@ void normalizeLines(Lines lines, Shape s, const T* x, double eps, T* out, Arena&
 template <class T>
 void scaleLines(Lines lines, Shape s, const T* x, const double* factors, T* out);
 
+/// out = a x + b y with factors a and b for each line. `out` may be x or y.
+template <class T>
+void combineLines(Lines lines, Shape s, const double* a, const T* x, const double* b, const T* y, T* out);
+
+/// The inner products of the lines of x with those of y, unscaled.
+template <class T>
+void dotLines(Lines lines, Shape s, const T* x, const T* y, double* out);
+
 /// Arena bytes that lineLengths and normalizeLines take.
 inline std::size_t lineLengthsScratch(Lines lines, Shape s) {
-    return Arena::bytesFor<LineLength>(static_cast<std::size_t>(countOf(lines, s)));
+    const auto count = static_cast<std::size_t>(countOf(lines, s));
+    return Arena::bytesFor<LineLength>(count) + Arena::bytesFor<double>(count);
 }
 
 }  // namespace schattor

@@ -19,7 +19,7 @@ namespace {
 template <class T>
 void normalize(Shape s, const T* g, double factor, double floor, T* x) {
     const double largest = kernels::maxAbs(s.size(), g);
-    if (floor > 0.0 && factor * frobeniusNorm(s.size(), g, largest).full() <= floor)
+    if (floor > 0.0 && factor * frobeniusNorm(s.size(), g).full() <= floor)
         return kernels::scale(s.size(), 1.0 / floor, g, x);
     int exponent = 0;
     std::frexp(largest, &exponent);

@@ -35,19 +35,26 @@ Scaled powerNorm(std::span<const double> x, double p) {
 }
 
 template <class T>
-Scaled frobeniusNorm(Index n, const T* x, double largest) {
-    if (largest == 0.0) return {};
-    int exponent = 0;
-    std::frexp(largest, &exponent);
-    // Squares of float, and of double well inside its range, need no scaling.
-    const bool safe = sizeof(T) == sizeof(float) || std::abs(exponent) < 400;
-    if (safe) return Scaled{std::sqrt(kernels::sumOfSquares(n, x)), 0}.normalized();
-    double sum = 0.0;
+Scaled frobeniusNorm(Index n, const T* x) {
+    // Squares of float need no scaling, nor do those of double well inside its range.
+    double sum = kernels::sumOfSquares(n, x);
+    if (sizeof(T) == sizeof(float) || (sum > 1e-240 && sum < 1e240))
+        return Scaled{std::sqrt(sum), 0}.normalized();
+    const int exponent = kernels::exponentOf(n, x);
+    sum = 0.0;
     for (Index i = 0; i < n; ++i) {
         const double scaled = std::ldexp(static_cast<double>(x[i]), -exponent);
         sum += scaled * scaled;
     }
     return Scaled{std::sqrt(sum), exponent};
+}
+
+template <class T>
+Scaled sumNorm(Index n, const T* x, double largest) {
+    if (largest == 0.0) return {};
+    // 2^-exponent must be finite.
+    const int exponent = std::max(Scaled{largest, 0}.normalized().exponent, -1000);
+    return {kernels::sumOfMagnitudes(n, exponent, x), exponent};
 }
 
 void ballWeights(std::span<const double> sigma, const Exponents& e, double cutoff, double tie,
@@ -72,7 +79,9 @@ void ballWeights(std::span<const double> sigma, const Exponents& e, double cutof
     }
 }
 
-template Scaled frobeniusNorm<float>(Index, const float*, double);
-template Scaled frobeniusNorm<double>(Index, const double*, double);
+template Scaled frobeniusNorm<float>(Index, const float*);
+template Scaled frobeniusNorm<double>(Index, const double*);
+template Scaled sumNorm<float>(Index, const float*, double);
+template Scaled sumNorm<double>(Index, const double*, double);
 
 }  // namespace schattor

@@ -23,14 +23,13 @@ void checkExponent(double p);
 /// computed relative to the largest entry: no power overflows or vanishes unduly.
 Scaled powerNorm(std::span<const double> x, double p);
 
-/// ||x||_2 of all entries, over the whole range of the dtype; `largest` is max |x_i|.
+/// ||x||_2 of all entries, over the whole range of the dtype.
 template <class T>
-Scaled frobeniusNorm(Index n, const T* x, double largest);
+Scaled frobeniusNorm(Index n, const T* x);
 
+/// ||x||_1 of all entries, likewise; `largest` is max |x_i|.
 template <class T>
-Scaled frobeniusNorm(Index n, const T* x) {
-    return frobeniusNorm(n, x, kernels::maxAbs(n, x));
-}
+Scaled sumNorm(Index n, const T* x, double largest);
 
 /// The ball oracle on singular values: weights f with <sigma, f> = ||sigma||_q over the values that
 /// are kept and ||f||_p = 1 (Lemma 1). For q < 2 values up to cutoff * sigma_1 count as zero; at

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "base/descent.h"
 #include "base/kernels.h"
 #include "linalg/norms.h"
 #include "plan/part_state.h"
@@ -325,10 +326,13 @@ private:
     const T* accumulate(double length, Arena& arena) {
         const kernels::Momentum x = *pipeline.output->linear(context_.slots, count);
         T* momentum = states_[ofOutput].pointers[0];
-        kernels::combine(shape.size(), x.a, momentum, x.b * length, direction_, momentum);
-        if (x.c == 0.0 && x.d == 1.0) return momentum;
+        if (x.c == 0.0 && x.d == 1.0 && x.e == 0.0) {
+            kernels::combine(shape.size(), x.a, momentum, x.b * length, direction_, momentum);
+            return momentum;
+        }
         T* ahead = take(arena, shape.size());
-        kernels::combine(shape.size(), x.c * length, direction_, x.d, momentum, ahead);
+        kernels::momentum(shape.size(), {x.a, x.b * length, x.c * length, x.d, x.e}, direction_, momentum,
+                          ahead);
         return ahead;
     }
 
@@ -342,18 +346,43 @@ private:
         oracle_.inputIsDirection = false;
     }
 
-    void measureDirection(const T* d) { oracle_.frobenius = frobeniusNorm(shape.size(), d).full(); }
-
+    /// The adjustments one after the other. d is `factor` times what stands at direction_, until a part
+    /// writes it.
     void adjust(T* direction) {
-        settle(shape.size(), direction_, direction);
-        direction_ = direction;
+        const bool ball = pipeline.scaling->rule() == Rule::ball;
+        double factor = ball ? oracle_.ballScale : oracle_.regularizedScale;
+        OracleResult seen = oracle_;
+        seen.frobenius *= std::abs(factor);
+        seen.ballScale = seen.regularizedScale = seen.dualNorm.isZero() ? 0.0 : 1.0;
+        seen.inputIsDirection = false;
+        double size = seen.frobenius;
         const std::size_t first = ofTransforms + pipeline.transforms.size();
-        for (std::size_t i = 0; i < pipeline.adjustments.size(); ++i)
-            pipeline.adjustments[i]->apply(contextOf(first + i), oracle_, direction);
-        measureDirection(direction);
+        for (std::size_t i = 0; i < pipeline.adjustments.size(); ++i) {
+            const Adjustment& adjustment = *pipeline.adjustments[i];
+            const Context<T> own = contextOf(first + i);
+            if (adjustment.rescales() && inMiddle(size)) {
+                const std::optional<Scaled> length = adjustment.length(own, seen);
+                const double wanted = length ? length->full() : size;
+                if (inMiddle(wanted) && inMiddle(factor * wanted / size)) {
+                    factor *= wanted / size;
+                    size = wanted;
+                    continue;
+                }
+            }
+            kernels::scale(shape.size(), factor, direction_, direction);
+            direction_ = direction;
+            factor = 1.0;
+            adjustment.apply(own, seen, direction);
+            size = frobeniusNorm(shape.size(), direction).full();
+        }
+        oracle_ = seen;
+        oracle_.frobenius = factor != 0.0 ? size / std::abs(factor) : 0.0;
         // An adjustment may lead on where the oracle has nothing to say.
-        oracle_.ballScale = oracle_.regularizedScale = oracle_.frobenius > 0.0 ? 1.0 : 0.0;
+        oracle_.ballScale = oracle_.regularizedScale = size > 0.0 ? factor : 0.0;
     }
+
+    /// Whether a factor of this size can multiply entries of either dtype without leaving the range.
+    static bool inMiddle(double x) { return std::abs(x) > 0x1p-60 && std::abs(x) < 0x1p60; }
 
     /// The gradient by what the update moves.
     const T* pullBack(const T* g) {
@@ -382,7 +411,7 @@ private:
         settle(n, oracle_.inputIsDirection ? mapped : d, d);
         pipeline.frame->leave(outside, d, direction);
         pipeline.frame->conclude(outside, g);
-        measureDirection(direction);
+        oracle_.frobenius = frobeniusNorm(shape.size(), direction).full();
     }
 
     /// Largest magnitudes of the extras, in their order; refused where an entry is not finite.
@@ -490,49 +519,56 @@ private:
                 oracle.backend};
     }
 
-    /// The step as one loop, where every part has that form and the direction is minus the estimate.
+    /// The step as one loop, where every part has that form. Under the rule of a divisible block the
+    /// direction is minus the estimate (regularization, r = 2) or minus its signs (ball, r = inf).
     std::optional<kernels::Descent<T>> descentOf(const BlockIo& io, const StepContext& step,
                                                  const Coupling& coupling) const {
-        if (pipeline.scaling->rule() != Rule::regularization || pipeline.transforms.size() > 1) return {};
-        const auto array = [&](std::size_t part) {
-            return states_[part].pointers.empty() ? nullptr : states_[part].pointers[0];
+        const bool signs = pipeline.scaling->rule() == Rule::ball;
+        if (pipeline.transforms.size() > 1 || (signs && pipeline.preconditioner)) return {};
+        const auto array = [&](std::size_t part, std::size_t i) {
+            return i < states_[part].pointers.size() ? states_[part].pointers[i] : nullptr;
         };
-        kernels::Descent<T> result;
         const auto decay = pipeline.transforms.empty() ? 0.0 : pipeline.transforms[0]->decay(step.slots);
         const auto momentum = pipeline.estimator->linear(step.slots, count);
-        const auto root = pipeline.preconditioner ? pipeline.preconditioner->root(step.slots, count)
-                                                  : std::optional(kernels::Root{});
+        const auto metric = pipeline.preconditioner ? pipeline.preconditioner->metric(step.slots, count)
+                                                    : std::optional(kernels::Metric{});
         const auto keep = pipeline.update->keep(step.slots, io.lr);
-        if (!decay || !momentum || !root || !keep) return {};
+        if (!decay || !momentum || !metric || !keep) return {};
         OracleResult unit;
-        unit.regularizedScale = -1.0;
-        const double factor = io.lr * pipeline.scaling->factor(step.slots, unit, coupling);
-        return kernels::Descent<T>{*decay,
-                                   *momentum,
-                                   *root,
-                                   *keep,
-                                   factor,
-                                   static_cast<const T*>(io.gradient),
-                                   weights_,
-                                   array(ofEstimator),
-                                   array(ofPreconditioner),
-                                   static_cast<T*>(io.target),
-                                   nullptr};
+        unit.ballScale = unit.regularizedScale = -1.0;
+        return kernels::Descent<T>{
+            .decay = *decay,
+            .momentum = *momentum,
+            .metric = *metric,
+            .direction = signs ? kernels::Direction::signs : kernels::Direction::estimate,
+            .keep = *keep,
+            .factor = io.lr * pipeline.scaling->factor(step.slots, unit, coupling),
+            .g = static_cast<const T*>(io.gradient),
+            .w = weights_,
+            .m = array(ofEstimator, 0),
+            .v = array(ofPreconditioner, 0),
+            .u = array(ofPreconditioner, 1),
+            .target = static_cast<T*>(io.target),
+        };
     }
 
     /// The same for n entries from `at` on.
     Piece descend(kernels::Descent<T> d, Index at, Index n, Arena& arena) const {
-        for (T** array : {&d.m, &d.v, &d.target})
+        for (T** array : {&d.m, &d.v, &d.u, &d.target})
             if (*array != nullptr) *array += at;
         d.g += at;
         d.w += at;
-        // Squares of float cannot leave the range of double.
+        // Neither squares of float nor sums of magnitudes of float can leave the range of double.
         constexpr bool narrow = sizeof(T) < sizeof(double);
         if (!narrow) d.estimate = arena.take<T>(static_cast<std::size_t>(n));
-        const double squares = kernels::descend(n, d);
-        Scaled power{squares, 0};
-        if (!narrow && !(squares > 1e-250 && squares < 1e250)) power = frobeniusNorm(n, d.estimate).squared();
-        return {power, 0.0, power.isZero() ? Backend::none : Backend::frobenius};
+        const kernels::DescentSums sums = kernels::descend(n, d);
+        const bool signs = d.direction == kernels::Direction::signs;
+        Scaled power{sums.power, 0};
+        if (!narrow && !(sums.power > 1e-250 && sums.power < 1e250))
+            power = signs ? sumNorm(n, d.estimate, kernels::maxAbs(n, d.estimate))
+                          : frobeniusNorm(n, d.estimate).squared();
+        const Backend backend = signs ? Backend::entrywise : Backend::frobenius;
+        return {power, sums.squares, power.isZero() ? Backend::none : backend};
     }
 
     T* weights_;

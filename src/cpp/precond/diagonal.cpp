@@ -6,11 +6,14 @@ std::size_t Diagonal::scratch(Shape shape, Dtype dtype) const {
     return Arena::bytesFor(static_cast<std::size_t>(shape.size()), dtype);
 }
 
-std::optional<kernels::Root> Diagonal::root(std::span<const double> slots, std::int64_t count) const {
-    const std::optional<double> beta = moment_->averages(slots);
+std::optional<kernels::Metric> Diagonal::metric(std::span<const double> slots, std::int64_t count) const {
+    std::optional<kernels::Metric> result = moment_->metric(slots);
+    if (!result) return result;
     const Division::Terms d = division_->terms(slots, count);
-    if (!beta || !d.divides || d.a != 1.0) return std::nullopt;
-    return kernels::Root{*beta, d.c, d.eps};
+    result->a = d.a;
+    result->c = d.c;
+    result->eps = d.eps;
+    return result;
 }
 
 void Diagonal::observe(const Context<float>& c, const float* g, const float* m) const {
@@ -23,7 +26,6 @@ void Diagonal::observe(const Context<double>& c, const double* g, const double* 
 template <class T>
 void Diagonal::applyIn(const Context<T>& c, const T* m, T* out) const {
     const Division::Terms d = division_->terms(c.slots, c.count);
-    if (!d.divides) return kernels::scale(c.size(), d.a, m, out);
     const ArenaFrame frame(*c.arena);
     T* work = c.arena->template take<T>(static_cast<std::size_t>(c.size()));
     kernels::divideByRoot(c.size(), d.a, m, d.c, moment_->value(c, work), d.eps, out);

@@ -21,7 +21,7 @@ public:
     void apply(const Context<float>&, const float*, float*) const override;
     void apply(const Context<double>&, const double*, double*) const override;
     bool elementwise() const override { return true; }
-    std::optional<kernels::Root> root(std::span<const double> slots, std::int64_t count) const override;
+    std::optional<kernels::Metric> metric(std::span<const double> slots, std::int64_t count) const override;
     double largestMagnitude(Shape s, Dtype dtype) const override {
         return moment_->largestMagnitude(s, dtype);
     }

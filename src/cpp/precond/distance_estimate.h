@@ -34,6 +34,9 @@ public:
         slots.push_back({"start", o_.every == 1 ? s : kept});
         return slots;
     }
+    std::size_t scratch(Shape s, Dtype dtype) const override {
+        return 2 * Arena::bytesFor(static_cast<std::size_t>(keptOf(s.size())), dtype);
+    }
     std::vector<ScalarSlot> scalars() const override {
         return {{"d", o_.start}, {"largest_d", o_.start}, {"numerator", 0.0}, {"d_of_step", o_.start}};
     }
@@ -78,24 +81,28 @@ private:
         T* const weighted = c.state[c.state.size() - 2];
         T* const start = c.state[c.state.size() - 1];
         const double d = c.scalars[0];
-        const T b2 = static_cast<T>(o_.beta2), scale = static_cast<T>(d * std::sqrt(1.0 - o_.beta2));
-        for (Index i = 0; i < c.size(); ++i) second[i] = b2 * second[i] + (scale * g[i]) * (scale * g[i]);
+        kernels::averageSquares(c.size(), o_.beta2, (1.0 - o_.beta2) * d * d, g, second);
         if (o_.beta1 > 0.0)
             kernels::combine(c.size(), o_.beta1, c.state[1], d * (1.0 - o_.beta1), g, c.state[1]);
+        const ArenaFrame frame(*c.arena);
         const Index kept = keptOf(c.size());
-        if (c.count == 0)
-            for (Index i = 0; i < kept; ++i) start[i] = c.weights[i * o_.every];
+        const T *seen = sampled(c, g), *weights = sampled(c, c.weights);
+        if (c.count == 0) std::copy(weights, weights + kept, start);
         const double gamma = d * c.lr * correction(c.count), share = d / o_.start;
-        const double b3 = o_.beta3, weight = share * (o_.warmup ? d : gamma);
-        double travelled = 0.0, length = 0.0;
-        for (Index i = 0; i < kept; ++i) {
-            const auto x = static_cast<double>(g[i * o_.every]);
-            travelled += x * (static_cast<double>(start[i]) - static_cast<double>(c.weights[i * o_.every]));
-            weighted[i] = static_cast<T>(b3 * static_cast<double>(weighted[i]) + weight * x);
-            length += std::abs(static_cast<double>(weighted[i]));
-        }
-        sums[0] = share * gamma * travelled;
-        sums[1] = length;
+        const double weight = share * (o_.warmup ? d : gamma);
+        kernels::combine(kept, o_.beta3, weighted, weight, seen, weighted);
+        sums[0] = share * gamma * kernels::dotDifference(kept, seen, start, weights);
+        sums[1] = kernels::sumOfMagnitudes(kept, 0, weighted);
+    }
+
+    /// Every so many entries of x, in the arena unless these are all.
+    template <class T>
+    const T* sampled(const Context<T>& c, const T* x) const {
+        if (o_.every == 1) return x;
+        const Index kept = keptOf(c.size());
+        T* result = c.arena->template take<T>(static_cast<std::size_t>(kept));
+        for (Index i = 0; i < kept; ++i) result[i] = x[i * o_.every];
+        return result;
     }
 
     template <class T>

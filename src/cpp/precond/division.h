@@ -9,13 +9,12 @@
 
 namespace schattor {
 
-/// How a diagonal metric maps the estimate M by its moment V: a M / (sqrt(c V) + eps), or a M alone.
+/// How a diagonal metric maps the estimate M by its moment V: a M / (sqrt(c V) + eps).
 class Division {
 public:
     virtual ~Division() = default;
     struct Terms {
         double a = 1.0, c = 1.0, eps = 0.0;
-        bool divides = true;
     };
     /// For a block that has taken `count` steps before this one.
     virtual Terms terms(std::span<const double> slots, std::int64_t count) const = 0;
@@ -74,7 +73,7 @@ public:
         const double b = beta_.at(slots), t = static_cast<double>(count + 1), correction = bias(b, count);
         const double mean = 1.0 / bias(meanBeta_.at(slots), count);
         const double limit = 2.0 / (1.0 - b) - 1.0, rho = limit - 2.0 * t * std::pow(b, t) / correction;
-        if (!(rho > 5.0)) return {.a = early_ * mean, .divides = false};
+        if (!(rho > 5.0)) return {.a = early_ * mean, .c = 0.0, .eps = 1.0};  // a M alone
         const double r = std::sqrt((rho - 4.0) * (rho - 2.0) * limit / ((limit - 4.0) * (limit - 2.0) * rho));
         return {r * std::sqrt(correction) * mean, 1.0, eps_.at(slots)};
     }

@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "base/kernels.h"
+#include "base/descent.h"
 #include "base/part.h"
 
 namespace schattor {
@@ -19,8 +19,8 @@ public:
     virtual const double* value(const Context<double>&, double* work) const = 0;
     bool elementwise() const override { return true; }
 
-    /// b, where the moment is V <- b V + (1 - b) G^2 in one state array.
-    virtual std::optional<double> averages(std::span<const double>) const { return std::nullopt; }
+    /// How the arrays advance, for a moment of that form.
+    virtual std::optional<kernels::Metric> metric(std::span<const double>) const { return std::nullopt; }
     /// Largest gradient magnitude that the state can take: half of it, as roundings add up.
     double largestMagnitude(Shape, Dtype dtype) const override {
         return 0.5 * std::sqrt(largestFinite(dtype));
@@ -43,13 +43,17 @@ class Squares final : public Moment {
 public:
     explicit Squares(Value beta) : beta_(beta) {}
     std::vector<StateSlot> state(Shape s) const override { return {{"second_moment", s}}; }
-    std::optional<double> averages(std::span<const double> slots) const override { return beta_.at(slots); }
+    std::optional<kernels::Metric> metric(std::span<const double> slots) const override {
+        const double b = beta_.at(slots);
+        return kernels::Metric{.kind = kernels::Metric::Kind::squares, .b = b, .add = 1.0 - b};
+    }
     SCHATTOR_MOMENT_CALLS
 
 private:
     template <class T>
     void observeIn(const Context<T>& c, const T* g, const T*) const {
-        kernels::averageSquares(c.size(), c(beta_), g, c.state[0]);
+        const double b = c(beta_);
+        kernels::averageSquares(c.size(), b, 1.0 - b, g, c.state[0]);
     }
     template <class T>
     const T* valueIn(const Context<T>& c, T*) const {
@@ -63,6 +67,9 @@ class SumOfSquares final : public Moment {
 public:
     explicit SumOfSquares(double initial) : initial_(initial) {}
     std::vector<StateSlot> state(Shape s) const override { return {{"sum_of_squares", s, initial_}}; }
+    std::optional<kernels::Metric> metric(std::span<const double>) const override {
+        return kernels::Metric{.kind = kernels::Metric::Kind::squares, .b = 1.0, .add = 1.0};
+    }
     /// A million steps of this size fit.
     double largestMagnitude(Shape, Dtype dtype) const override {
         return 0.5e-3 * std::sqrt(largestFinite(dtype));
@@ -72,7 +79,7 @@ public:
 private:
     template <class T>
     void observeIn(const Context<T>& c, const T* g, const T*) const {
-        kernels::addSquares(c.size(), g, c.state[0]);
+        kernels::averageSquares(c.size(), 1.0, 1.0, g, c.state[0]);
     }
     template <class T>
     const T* valueIn(const Context<T>& c, T*) const {
@@ -89,6 +96,12 @@ public:
         std::vector<StateSlot> slots = inner_->state(s);
         slots.push_back({"largest_" + slots.front().name, s});
         return slots;
+    }
+    std::optional<kernels::Metric> metric(std::span<const double> slots) const override {
+        std::optional<kernels::Metric> result = inner_->metric(slots);
+        if (!result || result->kind != kernels::Metric::Kind::squares) return std::nullopt;
+        result->kind = kernels::Metric::Kind::largest;
+        return result;
     }
     double largestMagnitude(Shape s, Dtype dtype) const override {
         return inner_->largestMagnitude(s, dtype);
@@ -123,7 +136,7 @@ private:
     template <class T>
     void observeIn(const Context<T>& c, const T* g, const T*) const {
         const double b = c(beta_);
-        kernels::averageSquares(c.size(), b, g, c.state[0]);
+        kernels::averageSquares(c.size(), b, 1.0 - b, g, c.state[0]);
         kernels::combine(c.size(), b, c.state[1], 1.0 - b, g, c.state[1]);
     }
     template <class T>
@@ -139,6 +152,11 @@ class Deviations final : public Moment {
 public:
     Deviations(Value beta, Value eps) : beta_(beta), eps_(eps) {}
     std::vector<StateSlot> state(Shape s) const override { return {{"deviation", s}}; }
+    std::optional<kernels::Metric> metric(std::span<const double> slots) const override {
+        const double b = beta_.at(slots);
+        return kernels::Metric{
+            .kind = kernels::Metric::Kind::deviations, .b = b, .add = 1.0 - b, .inner = eps_.at(slots)};
+    }
     /// G - M is at most twice as large as the largest gradient.
     double largestMagnitude(Shape, Dtype dtype) const override {
         return 0.25 * std::sqrt(largestFinite(dtype));

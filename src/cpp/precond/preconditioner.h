@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "base/kernels.h"
+#include "base/descent.h"
 #include "base/sharing.h"
 
 namespace schattor {
@@ -17,8 +17,9 @@ public:
     virtual void apply(const Context<float>&, const float* m, float* out) const = 0;
     virtual void apply(const Context<double>&, const double* m, double* out) const = 0;
 
-    /// The map of a block's entries, for a preconditioner of that form with one state array.
-    virtual std::optional<kernels::Root> root(std::span<const double>, std::int64_t /*count*/) const {
+    /// The map of a block's entries, for a preconditioner of that form; its first two state arrays are v and
+    /// u.
+    virtual std::optional<kernels::Metric> metric(std::span<const double>, std::int64_t /*count*/) const {
         return std::nullopt;
     }
 };

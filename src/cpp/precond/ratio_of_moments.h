@@ -14,14 +14,19 @@ public:
         return {{"second_moment", s}, {"second_moment_of_steps", s}};
     }
     void observe(const Context<float>& c, const float* g, const float*) const override {
-        kernels::averageSquares(c.size(), c(beta_), g, c.state[0]);
+        average(c, g, c.state[0]);
     }
     void observe(const Context<double>& c, const double* g, const double*) const override {
-        kernels::averageSquares(c.size(), c(beta_), g, c.state[0]);
+        average(c, g, c.state[0]);
     }
     void apply(const Context<float>& c, const float* m, float* out) const override { applyIn(c, m, out); }
     void apply(const Context<double>& c, const double* m, double* out) const override { applyIn(c, m, out); }
     bool elementwise() const override { return true; }
+    std::optional<kernels::Metric> metric(std::span<const double> slots, std::int64_t) const override {
+        const double b = beta_.at(slots);
+        return kernels::Metric{
+            .kind = kernels::Metric::Kind::ratio, .b = b, .add = 1.0 - b, .eps = eps_.at(slots)};
+    }
     double largestMagnitude(Shape, Dtype dtype) const override {
         return 0.5 * std::sqrt(largestFinite(dtype));
     }
@@ -30,7 +35,12 @@ private:
     template <class T>
     void applyIn(const Context<T>& c, const T* m, T* out) const {
         kernels::scaleByRoots(c.size(), c.state[1], c.state[0], c(eps_), m, out);
-        kernels::averageSquares(c.size(), c(beta_), out, c.state[1]);
+        average(c, out, c.state[1]);
+    }
+    template <class T>
+    void average(const Context<T>& c, const T* x, T* v) const {
+        const double b = c(beta_);
+        kernels::averageSquares(c.size(), b, 1.0 - b, x, v);
     }
 
     Value beta_;

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "base/kernels.h"
-#include "base/power_of_two.h"
 #include "base/value.h"
 #include "linalg/line_lengths.h"
 #include "precond/preconditioner.h"
@@ -24,9 +23,10 @@ public:
     double largestMagnitude(Shape s, Dtype dtype) const override {
         return 0.5 * largestFinite(dtype) / std::sqrt(static_cast<double>(std::max<Index>(1, s.larger())));
     }
-    std::size_t scratch(Shape s, Dtype) const override {
+    std::size_t scratch(Shape s, Dtype dtype) const override {
         return std::max(lineLengthsScratch(Lines::rows, s), lineLengthsScratch(Lines::columns, s)) +
-               Arena::bytesFor<double>(static_cast<std::size_t>(s.larger()));
+               2 * Arena::bytesFor<double>(static_cast<std::size_t>(s.larger())) +
+               Arena::bytesFor(static_cast<std::size_t>(s.size()), dtype);
     }
     void apply(const Context<float>& c, const float* m, float* out) const override { run(c, m, out); }
     void apply(const Context<double>& c, const double* m, double* out) const override { run(c, m, out); }
@@ -36,23 +36,21 @@ private:
     void run(const Context<T>& c, const T* m, T* out) const {
         const ArenaFrame frame(*c.arena);
         const Lines lines = lines_[static_cast<std::size_t>(c(choice_))];
-        const bool rows = lines == Lines::rows;
-        const Index count = countOf(lines, c.shape), cols = c.shape.cols;
-        const int exponent = kernels::exponentOf(c.size(), m);
-        const PowerOfTwo down(-exponent), up(exponent);
-        const LineLength* lengths = lineLengths(lines, c.shape, c.weights, *c.arena);
-        double* along = c.arena->template take<double>(static_cast<std::size_t>(count));
-        std::fill(along, along + count, 0.0);
-        const auto unit = [&](Index i, Index j) {
-            return lengths[rows ? i : j].share(c.weights[i * cols + j]);
-        };
-        for (Index i = 0; i < c.shape.rows; ++i)
-            for (Index j = 0; j < cols; ++j) along[rows ? i : j] += down(m[i * cols + j]) * unit(i, j);
-        for (Index i = 0; i < c.shape.rows; ++i)
-            for (Index j = 0; j < cols; ++j) {
-                const double value = down(m[i * cols + j]) - along[rows ? i : j] * unit(i, j);
-                out[i * cols + j] = static_cast<T>(up(value));
-            }
+        const Index n = c.size();
+        const auto count = static_cast<std::size_t>(countOf(lines, c.shape));
+        T* p = c.arena->template take<T>(static_cast<std::size_t>(n));
+        normalizeLines(lines, c.shape, c.weights, 0.0, p, *c.arena);
+        // Products of float with the entries of p stay in the range of double.
+        const int exponent = sizeof(T) < sizeof(double) ? 0 : kernels::exponentOf(n, m);
+        if (exponent != 0) kernels::scaleByPowerOfTwo(n, -exponent, m, out);
+        const T* unit = exponent != 0 ? out : m;
+        double* one = c.arena->template take<double>(count);
+        double* along = c.arena->template take<double>(count);
+        std::fill(one, one + count, 1.0);
+        dotLines(lines, c.shape, unit, p, along);
+        for (std::size_t k = 0; k < count; ++k) along[k] = -along[k];
+        combineLines(lines, c.shape, one, unit, along, p, out);
+        if (exponent != 0) kernels::scaleByPowerOfTwo(n, exponent, out, out);
     }
 
     Value choice_;

@@ -46,7 +46,7 @@ private:
         for (Index b = 0; b < samples.count; ++b) {
             const T* g = samples.data + b * n;
             const double shrink = ClipNorm::factor(n, g, clip);
-            for (Index i = 0; i < n; ++i) sum[i] += shrink * static_cast<double>(g[i]);
+            kernels::addScaled(n, shrink, g, sum);
         }
         const double share = 1.0 / static_cast<double>(samples.count);
         for (Index i = 0; i < n; ++i) out[i] = static_cast<T>(share * sum[i]);

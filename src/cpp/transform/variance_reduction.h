@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/kernels.h"
 #include "transform/transform.h"
 
 namespace schattor {
@@ -38,19 +39,14 @@ private:
 
     template <class T>
     const T* run(const Context<T>& c, const T* g, T* out) const {
-        const T f = static_cast<T>(factor(c.slots));
+        const double f = factor(c.slots);
         if (reference_ == Reference::last) {
-            T* last = c.state[0];
-            for (Index i = 0; i < c.size(); ++i) {  // out may be g
-                const T now = g[i];
-                out[i] = now + f * (now - last[i]);
-                last[i] = now;
-            }
+            kernels::extrapolateFrom(c.size(), f, g, c.state[0], out);
             return out;
         }
         const T* previous = c.extras.previous;
         if (c.count == 0 || previous == nullptr) return g;
-        for (Index i = 0; i < c.size(); ++i) out[i] = g[i] + f * (g[i] - previous[i]);
+        kernels::extrapolate(c.size(), f, g, previous, out);
         return out;
     }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/kernels.h"
 #include "update/update.h"
 
 namespace schattor {
@@ -33,8 +34,7 @@ private:
         own.state = {};
         inner_->apply(own, factor, d, x);
         const double b = c(momentum_);
-        const T ahead = static_cast<T>(b / (1.0 - b));
-        for (Index i = 0; i < c.size(); ++i) w[i] = x[i] + ahead * (x[i] - w[i]);
+        kernels::extrapolate(c.size(), b / (1.0 - b), x, w, w);
     }
 
     std::shared_ptr<const Update> inner_;

@@ -40,7 +40,7 @@ std::size_t WeightNormalized::scratch(Shape s, Dtype dtype) const {
     const auto lines = static_cast<std::size_t>(countOf(lines_, s));
     const std::size_t inner =
         std::max(estimator_->scratch(lineShape(s), dtype), preconditioner_->scratch(lineShape(s), dtype));
-    return 2 * Arena::bytesFor<double>(lines) + lineLengthsScratch(lines_, s) + inner;
+    return 4 * Arena::bytesFor<double>(lines) + lineLengthsScratch(lines_, s) + inner;
 }
 
 double WeightNormalized::largestMagnitude(Shape s, Dtype dtype) const {
@@ -61,29 +61,23 @@ double WeightNormalized::bound(const Context<T>& c, double gradient) const {
 template <class T>
 const T* WeightNormalized::pull(const Context<T>& c, const T* g, T* out) const {
     const ArenaFrame frame(*c.arena);
-    const bool rows = lines_ == Lines::rows;
-    const Index count = countOf(lines_, c.shape), cols = c.shape.cols;
+    const Index count = countOf(lines_, c.shape);
     T *length = c.state[magnitude], *ofDirection = c.state[directionNorm];
     if (c.count == 0) {
         measure(lines_, c, c.weights, length);
         std::copy(length, length + count, ofDirection);
     }
     T* along = c.arena->template take<T>(static_cast<std::size_t>(count));
-    double* sum = c.arena->template take<double>(static_cast<std::size_t>(count));
-    std::fill(sum, sum + count, 0.0);
-    const auto u = [&](Index i, Index j) {
-        return static_cast<double>(c.weights[i * cols + j]) / static_cast<double>(length[rows ? i : j]);
-    };
-    for (Index i = 0; i < c.shape.rows; ++i)
-        for (Index j = 0; j < cols; ++j) sum[rows ? i : j] += u(i, j) * static_cast<double>(g[i * cols + j]);
-    for (Index i = 0; i < c.shape.rows; ++i)
-        for (Index j = 0; j < cols; ++j) {
-            const Index k = rows ? i : j;
-            const double ratio = static_cast<double>(length[k]) / static_cast<double>(ofDirection[k]);
-            out[i * cols + j] =
-                static_cast<T>(ratio * (static_cast<double>(g[i * cols + j]) - sum[k] * u(i, j)));
-        }
-    for (Index k = 0; k < count; ++k) along[k] = static_cast<T>(sum[k]);
+    double* ofG = c.arena->template take<double>(static_cast<std::size_t>(count));
+    double* ofW = c.arena->template take<double>(static_cast<std::size_t>(count));
+    dotLines(lines_, c.shape, c.weights, g, ofW);
+    for (Index k = 0; k < count; ++k) {
+        const double wide = length[k], sum = ofW[k] / wide;  // <G, w / |w|>
+        along[k] = static_cast<T>(sum);
+        ofG[k] = wide / static_cast<double>(ofDirection[k]);
+        ofW[k] = -ofG[k] * sum / wide;
+    }
+    combineLines(lines_, c.shape, ofG, g, ofW, c.weights, out);
     moveMagnitudes(c, along);
     return out;
 }
