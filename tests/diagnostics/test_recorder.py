@@ -31,7 +31,7 @@ OPTIMIZERS = {
     "schattor": lambda params: st.Schattor(params, p=4, lr=0.05, weight_decay=0.1),
     "muon": lambda params: st.Muon(params, lr=0.05),
     "adamw": lambda params: st.AdamW(params, lr=0.01),
-    "dion": lambda params: st.Dion(params, lr=0.05, rank_fraction=0.5),
+    "dion": lambda params: st.Dion(params, lr=0.05, rank_fraction=0.5, rng=0),
     "turns": lambda params: st.Optimizer(params, st.recipes.block_coordinate(st.recipes.sgd(lr=0.1))),
 }
 

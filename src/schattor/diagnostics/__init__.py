@@ -5,16 +5,9 @@
 
 from .alignment import NormAlignment, norm_alignment
 from .curvature import CurvatureProfile, MuonRatio, curvature, curvature_profile, muon_ratio
+from .eigenvalues import Eigenpairs, HessianSummary, hessian_summary, top_eigenvalues
 from .fisher import fisher_fit
-from .hessian import (
-    Eigenpairs,
-    HessianSummary,
-    block_hessian,
-    hessian_matrix,
-    hessian_summary,
-    joint_hessian,
-    top_eigenvalues,
-)
+from .hessian import block_hessian, hessian_matrix, joint_hessian
 from .history import History
 from .recorder import Recorder
 from .spectra import SpectralCriterion, Spectrum, spectral_criterion, spectrum

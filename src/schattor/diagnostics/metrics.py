@@ -11,7 +11,8 @@ import numpy as np
 from .._arrays import FloatArray
 from ..geometries import Geometry
 from .curvature import curvature_profile, muon_ratio
-from .hessian import LinearMap, hessian_summary
+from .eigenvalues import hessian_summary
+from .hessian import LinearMap
 from .spectra import spectral_criterion, spectrum
 from .trajectory import noise_scale, smoothness
 
