@@ -114,4 +114,5 @@ def hessian_matrix(hessian: LinearMap, shape: tuple[int, ...]) -> FloatArray:
 
 
 def flat(array: Any) -> FloatArray:
+    """Return the entries in one vector of float64."""
     return np.asarray(array, dtype=np.float64).ravel()
