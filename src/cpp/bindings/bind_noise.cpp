@@ -24,7 +24,9 @@ template <class T, class Class>
 void bindFor(Class& c) {
     c.def(
         "largest",
-        [](const SecondMoment&, const Array<T>& x) { return kernels::maxAbs(static_cast<Index>(x.size()), input(x)); },
+        [](const SecondMoment&, const Array<T>& x) {
+            return kernels::maxAbs(static_cast<Index>(x.size()), input(x));
+        },
         py::arg("x").noconvert());
     c.def(
         "add_deviations",
@@ -38,11 +40,11 @@ void bindFor(Class& c) {
             const py::gil_scoped_release nogil;
             const SingleThreadedBlas single(moment.shape.smaller() < threadedBlasFrom);
             Arena arena(addDeviationsScratch(moment));
-            addDeviations(moment, static_cast<Index>(x.size()) / moment.shape.size(), data, centre, weight, omega,
-                          sum, trace, arena);
+            addDeviations(moment, static_cast<Index>(x.size()) / moment.shape.size(), data, centre, weight,
+                          omega, sum, trace, arena);
         },
-        py::arg("x").noconvert(), py::arg("centres").noconvert(), py::arg("weight"), py::arg("test").noconvert(),
-        py::arg("sums").noconvert(), py::arg("traces").noconvert());
+        py::arg("x").noconvert(), py::arg("centres").noconvert(), py::arg("weight"),
+        py::arg("test").noconvert(), py::arg("sums").noconvert(), py::arg("traces").noconvert());
     c.def(
         "add_difference",
         [](const SecondMoment& moment, double keep, double weight, const Array<T>& x, const Array<T>& y,

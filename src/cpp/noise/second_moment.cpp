@@ -11,8 +11,8 @@ template <class T>
 void addFull(Shape s, double keep, double weight, const T* d, T* sum) {
     const bool wide = s.rows <= s.cols;
     const Index k = s.smaller();
-    blas::syrk<T>('L', wide ? 'T' : 'N', k, s.larger(), static_cast<T>(weight), d, s.cols, static_cast<T>(keep),
-                  sum, k);
+    blas::syrk<T>('L', wide ? 'T' : 'N', k, s.larger(), static_cast<T>(weight), d, s.cols,
+                  static_cast<T>(keep), sum, k);
 }
 
 template <class T>
@@ -59,8 +59,8 @@ void SecondMoment::add(double keep, double weight, const T* d, const T* test, T*
 }
 
 template <class T>
-void addDeviations(const SecondMoment& moment, Index count, const T* x, Rows<const double> centres, double weight,
-                   const double* test, Rows<double> sums, Rows<double> traces, Arena& arena) {
+void addDeviations(const SecondMoment& moment, Index count, const T* x, Rows<const double> centres,
+                   double weight, const double* test, Rows<double> sums, Rows<double> traces, Arena& arena) {
     const ArenaFrame frame(arena);
     const Index n = moment.shape.size();
     double* d = arena.take<double>(static_cast<std::size_t>(n));
@@ -79,20 +79,20 @@ std::size_t addDeviationsScratch(const SecondMoment& moment) {
 }
 
 template <class T>
-double addDifference(const SecondMoment& moment, double keep, double weight, const T* x, const T* y, const T* test,
-                     T* difference, T* work, T* sum) {
+double addDifference(const SecondMoment& moment, double keep, double weight, const T* x, const T* y,
+                     const T* test, T* difference, T* work, T* sum) {
     const Index n = moment.shape.size();
     kernels::combine(n, 1.0, x, -1.0, y, difference);
     moment.add(keep, weight, difference, test, work, sum);
     return kernels::sumOfSquares(n, difference);
 }
 
-#define SCHATTOR_INSTANTIATE(T)                                                                                \
-    template void SecondMoment::add<T>(double, double, const T*, const T*, T*, T*) const;                      \
-    template void addDeviations<T>(const SecondMoment&, Index, const T*, Rows<const double>, double,           \
-                                   const double*, Rows<double>, Rows<double>, Arena&);                         \
-    template double addDifference<T>(const SecondMoment&, double, double, const T*, const T*, const T*, T*, T*, \
-                                     T*);
+#define SCHATTOR_INSTANTIATE(T)                                                                             \
+    template void SecondMoment::add<T>(double, double, const T*, const T*, T*, T*) const;                   \
+    template void addDeviations<T>(const SecondMoment&, Index, const T*, Rows<const double>, double,        \
+                                   const double*, Rows<double>, Rows<double>, Arena&);                      \
+    template double addDifference<T>(const SecondMoment&, double, double, const T*, const T*, const T*, T*, \
+                                     T*, T*);
 SCHATTOR_INSTANTIATE(float)
 SCHATTOR_INSTANTIATE(double)
 #undef SCHATTOR_INSTANTIATE

@@ -37,17 +37,19 @@ struct Rows {
     T* operator[](Index j) const { return data + j * stride; }
 };
 
-/// Adds weight (X_j - C_j)(X_j - C_j)' to sum j and weight ||X_j - C_j||_F^2 to trace j, for j < count, in double.
+/// Adds weight (X_j - C_j)(X_j - C_j)' to sum j and weight ||X_j - C_j||_F^2 to trace j, for j < count, in
+/// double.
 template <class T>
-void addDeviations(const SecondMoment& moment, Index count, const T* x, Rows<const double> centres, double weight,
-                   const double* test, Rows<double> sums, Rows<double> traces, Arena& arena);
+void addDeviations(const SecondMoment& moment, Index count, const T* x, Rows<const double> centres,
+                   double weight, const double* test, Rows<double> sums, Rows<double> traces, Arena& arena);
 
 /// Arena bytes that addDeviations takes.
 std::size_t addDeviationsScratch(const SecondMoment& moment);
 
-/// Into sum: keep sum + weight (X - Y)(X - Y)'; returns ||X - Y||_F^2. `difference` is room for a matrix like X.
+/// Into sum: keep sum + weight (X - Y)(X - Y)'; returns ||X - Y||_F^2. `difference` is room for a matrix like
+/// X.
 template <class T>
-double addDifference(const SecondMoment& moment, double keep, double weight, const T* x, const T* y, const T* test,
-                     T* difference, T* work, T* sum);
+double addDifference(const SecondMoment& moment, double keep, double weight, const T* x, const T* y,
+                     const T* test, T* difference, T* work, T* sum);
 
 }  // namespace schattor

@@ -2,6 +2,20 @@
 
 from .covariance import CovarianceEstimate, covariance, covariance_of_pairs
 from .jackknife import Estimate
+from .norms import proxy
 from .streaming import StreamingNoise
+from .sums import PartialSums, partial_sums
+from .tails import TailIndex, tail_index
 
-__all__ = ["CovarianceEstimate", "Estimate", "StreamingNoise", "covariance", "covariance_of_pairs"]
+__all__ = [
+    "CovarianceEstimate",
+    "Estimate",
+    "PartialSums",
+    "StreamingNoise",
+    "TailIndex",
+    "covariance",
+    "covariance_of_pairs",
+    "partial_sums",
+    "proxy",
+    "tail_index",
+]

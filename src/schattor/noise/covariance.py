@@ -69,11 +69,11 @@ class CovarianceEstimate:
         """
         EXPONENT.check("q", q)
         return jackknife(
-            float(_root_norm(self.eigenvalues, q)), np.asarray(_root_norm(self.deleted_eigenvalues, q))
+            float(root_norm(self.eigenvalues, q)), np.asarray(root_norm(self.deleted_eigenvalues, q))
         )
 
     def interval(self, q: float, level: float = 0.95) -> tuple[float, float]:
-        """Return a confidence interval of :math:`\\sigma_q`; see `Estimate.interval`.
+        r"""Return a confidence interval of :math:`\sigma_q`; see `Estimate.interval`.
 
         Parameters
         ----------
@@ -92,12 +92,12 @@ class CovarianceEstimate:
         return self.sigma(q).interval(level)
 
 
-def _root_norm(squares: FloatArray, q: float) -> FloatArray:
+def root_norm(squares: FloatArray, q: float) -> FloatArray:
     """Return the l_q norms of the roots, along the last axis."""
     roots = np.sqrt(squares)
     largest = roots.max(axis=-1, keepdims=True)
     if math.isinf(q):
-        return largest[..., 0]
+        return np.asarray(largest[..., 0])
     scaled = roots / np.where(largest > 0, largest, 1)
     return np.asarray(largest[..., 0] * (scaled**q).sum(-1) ** (1 / q))
 
@@ -155,7 +155,7 @@ def covariance(
     >>> bool(np.allclose(estimate.covariance, np.diag([4.0, 1.0]), atol=0.1)), estimate.side
     (True, 'left')
     """
-    x, shape = _stack(micro_batches, "micro_batches", least=2)
+    x, shape = stack(micro_batches, "micro_batches", least=2)
     k = len(x)
     mean = x.mean(axis=0, dtype=np.float64, keepdims=True)
     kept = make_form(form, shape, rank, np.random.default_rng(rng))
@@ -210,16 +210,18 @@ def covariance_of_pairs(
     array([[3.9, 0. ],
            [0. , 1. ]])
     """
-    x, shape = _stack(first, "first", least=1)
-    y, other = _stack(second, "second", least=1)
+    x, shape = stack(first, "first", least=1)
+    y, other = stack(second, "second", least=1)
     if x.shape != y.shape or shape != other:
         raise ValueError(f"second must have the shape of first, {np.shape(first)}, got {np.shape(second)}")
     kept = make_form(form, shape, rank, np.random.default_rng(rng))
     k = len(x)
-    return _estimate(kept, x, y.astype(np.float64, copy=False), batch_size, counts=(2 * k, 2 * k - 2), fall=1.0)
+    return _estimate(
+        kept, x, y.astype(np.float64, copy=False), batch_size, counts=(2 * k, 2 * k - 2), fall=1.0
+    )
 
 
-def _stack(value: npt.ArrayLike, name: str, least: int) -> tuple[FloatArray, tuple[int, int]]:
+def stack(value: npt.ArrayLike, name: str, least: int) -> tuple[FloatArray, tuple[int, int]]:
     """Return gradients as rows, and the shape of the block as a matrix."""
     array = np.asarray(value)
     if array.ndim < 1 or len(array) < least:
@@ -230,7 +232,9 @@ def _stack(value: npt.ArrayLike, name: str, least: int) -> tuple[FloatArray, tup
         raise ValueError(f"{name} must hold gradients that are not empty, got shape {array.shape}")
     rows, _ = prepare(array.reshape(len(array), -1), name)
     if not np.isfinite(rows).all():
-        raise ValueError(f"{name} must be finite, but {int((~np.isfinite(rows)).sum())} entries are NaN or Inf")
+        raise ValueError(
+            f"{name} must be finite, but {int((~np.isfinite(rows)).sum())} entries are NaN or Inf"
+        )
     return rows, matrix_shape(array.shape[1:])
 
 
@@ -247,7 +251,7 @@ def _estimate(
         raise OverflowError("the covariance exceeds float64; scale the gradients down")
     scale = batch_size / counts[0]
     chunk = max(1, _CHUNK // core.entries)
-    deleted = [np.zeros((0, form.order))]
+    deleted: list[FloatArray] = [np.zeros((0, form.order))]
     for begin in range(0, k if counts[1] > 0 else 0, chunk):
         part = slice(begin, begin + chunk)
         count = len(x[part])

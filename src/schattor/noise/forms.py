@@ -41,14 +41,14 @@ class Form:
 
     def arrange(self, sums: FloatArray) -> FloatArray:
         """Return flat sums (..., entries) as float64 symmetric matrices, diagonals, or sketches."""
-        sums = sums.astype(np.float64, copy=False)
+        values: FloatArray = np.asarray(sums, dtype=np.float64)
         if self.name == "diagonal":
-            return sums
-        matrices = sums.reshape(*sums.shape[:-1], self.order, -1)
+            return values
+        matrices: FloatArray = values.reshape(*sums.shape[:-1], self.order, -1)
         if self.name == "sketch":
             return matrices
-        upper = np.triu(matrices)
-        return np.asarray(upper + np.swapaxes(np.triu(matrices, 1), -1, -2))
+        whole: FloatArray = np.triu(matrices) + np.triu(matrices, 1).swapaxes(-1, -2)
+        return whole
 
     def eigenvalues(self, sums: FloatArray, traces: FloatArray) -> FloatArray:
         """Return the eigenvalues (..., order) of each covariance, not negative."""
@@ -56,7 +56,7 @@ class Form:
         if self.name == "diagonal":
             return np.maximum(arranged, 0)
         if self.name == "full":
-            return np.maximum(np.linalg.eigvalsh(arranged), 0)
+            return np.asarray(np.maximum(np.linalg.eigvalsh(arranged), 0))
         leading, _, rest = self._nystroem(arranged, traces)
         others = np.repeat(rest[..., None], self.order - leading.shape[-1], axis=-1)
         return np.concatenate([others, leading], axis=-1)

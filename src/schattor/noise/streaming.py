@@ -9,6 +9,7 @@ import numpy as np
 
 from .._arrays import FLOATS, FloatArray, matrix_shape
 from ..blocks import Params, flatten
+from ..state import check_entry
 from ..values import FRACTION, check_count
 from .covariance import CovarianceEstimate
 from .forms import Form, FormName, make_form
@@ -133,9 +134,9 @@ class StreamingNoise:
         }
 
     def estimate(self, name: str) -> CovarianceEstimate:
-        """Return the estimate of a block.
+        r"""Return the estimate of a block.
 
-        Its :math:`\\sigma_q` has no standard error: the terms of the average share gradients.
+        Its :math:`\sigma_q` has no standard error: the terms of the average share gradients.
 
         Parameters
         ----------
@@ -200,13 +201,7 @@ class StreamingNoise:
             raise KeyError(f"the state must have the entries {sorted(expected)}, got {sorted(state)}")
         arrays = {key: np.asarray(state[key]) for key in expected}
         for key, wanted in expected.items():
-            given = arrays[key]
-            if given.shape != wanted.shape or given.dtype != wanted.dtype:
-                raise ValueError(
-                    f"{key!r}: expected {wanted.dtype} of shape {wanted.shape}, got {given.dtype} of shape {given.shape}"
-                )
-            if not np.isfinite(given).all():
-                raise ValueError(f"{key!r}: holds values that are not finite")
+            check_entry(key, arrays[key], wanted)
         if arrays["version"] != _VERSION:
             raise ValueError(f"the state has version {arrays['version']}, expected {_VERSION}")
         for name, block in self._blocks.items():
@@ -254,7 +249,9 @@ class _Block:
         gradient: FloatArray = np.require(given, requirements=["C", "A"])
         largest = self._core.largest(gradient)
         if not largest <= self._limit:
-            raise ValueError(f"{what} must be finite and at most {self._limit:.1e} in magnitude, got {largest}")
+            raise ValueError(
+                f"{what} must be finite and at most {self._limit:.1e} in magnitude, got {largest}"
+            )
         return gradient
 
     def update(self, gradient: FloatArray, second: FloatArray | None, beta: float) -> None:
