@@ -76,7 +76,7 @@ def cells() -> Iterator[Cell]:
             for distribution in ("gaussian", "outer", "student 10", "student 5"):
                 yield Cell(shape, covariance, distribution)
     for covariance in ("flat", "1/i"):  # more dimensions than the micro-batches span
-        yield Cell((96, 128), covariance, "outer")
+        yield Cell((72, 80), covariance, "outer")
         yield Cell((8, 8), covariance, "student 3")
         yield Cell((8, 8), covariance, "student 3", 1024)
         yield Cell((8, 8), covariance, "student 5", 1024)

@@ -175,9 +175,7 @@ def test_the_jackknife_leaves_out_one_batch_at_a_time(form: str, shape: tuple[in
 
 
 def test_the_correction_removes_most_of_the_bias() -> None:
-    """sigma_1 of eight dimensions from nine vectors: the plain value is 9 % too small, more than five times the
-    corrected one's error.
-    """
+    """sigma_1 of eight dimensions from nine batches: the plain value is 1.8 % too small, the corrected 0.2 % off."""
     noise = st.problems.GaussianNoise(np.ones(8), (8, 8))
     rng = np.random.default_rng(8)
     found = [st.noise.covariance(noise.draw(9, rng)).sigma(1) for _ in range(400)]

@@ -236,8 +236,8 @@ class _Block:
         self._sum: FloatArray = np.zeros(self._core.entries, like.dtype)
         self._trace = np.zeros(())
         self._counts = np.zeros(2, dtype=np.int64)  # gradients, differences
-        # Twice the largest entry, squared and summed over a side, must fit.
-        self._limit = float(np.sqrt(np.finfo(like.dtype).max / (8.0 * batch_size * max(self._form.shape))))
+        # Twice the largest entry, squared and summed over the block, must fit.
+        self._limit = float(np.sqrt(np.finfo(like.dtype).max / (8.0 * batch_size * like.size)))
 
     def check(self, G: Any, what: str) -> FloatArray:
         """Return the gradient as the core takes it, or raise."""
