@@ -88,7 +88,16 @@ def cell_seed(number: int) -> int:
 
 
 def main(path: str) -> None:
-    """Run the grid, print it, and write it."""
+    """Run the grid; print and write each cell as it is done."""
+    record = {
+        "schattor": st.__version__,
+        "numpy": np.__version__,
+        "command": "PYTHONPATH=tests python -m noise.coverage",
+        "seed": SEED,
+        "replications": REPLICATIONS,
+        "level": 0.95,
+        "q": [str(q) if np.isinf(q) else q for q in EXPONENTS],
+    }
     rows = []
     grid = list(cells())
     with Progress(len(grid)) as progress:
@@ -99,17 +108,7 @@ def main(path: str) -> None:
             name = f"{cell.shape!s:10} {cell.covariance:18} {cell.distribution:11} {cell.batches:5}"
             progress.line(" ".join([name, *marks]))
             progress.advance(1)
-    record = {
-        "schattor": st.__version__,
-        "numpy": np.__version__,
-        "command": "PYTHONPATH=tests python -m noise.coverage",
-        "seed": SEED,
-        "replications": REPLICATIONS,
-        "level": 0.95,
-        "q": [str(q) if np.isinf(q) else q for q in EXPONENTS],
-        "rows": rows,
-    }
-    Path(path).write_text(json.dumps(record, indent=1) + "\n")
+            Path(path).write_text(json.dumps(record | {"rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
