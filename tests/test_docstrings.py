@@ -30,6 +30,7 @@ def public_objects():
         st,
         st.estimators,
         st.linalg,
+        st.noise,
         st.parts,
         st.plotting,
         st.problems,

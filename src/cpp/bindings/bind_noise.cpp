@@ -52,7 +52,7 @@ void bindFor(Class& c) {
             const T *a = input(x), *b = input(y), *omega = input(test);
             T *d = output(difference), *room = output(work), *total = output(sum);
             const py::gil_scoped_release nogil;
-            const SingleThreadedBlas single(moment.shape.smaller() < threadedBlasFrom);
+            const SingleThreadedBlas single;  // short beside a step: a second thread costs more in waiting
             return addDifference(moment, keep, weight, a, b, omega, d, room, total);
         },
         py::arg("keep"), py::arg("weight"), py::arg("x").noconvert(), py::arg("y").noconvert(),
