@@ -83,6 +83,7 @@ class Selection:
     recipe_shapes: tuple[Shape, ...] = ((384, 384), (1536, 384))
     recipe_memory: int = 2**27  # bytes: beyond the caches, so that memory is what bounds loops
     recipes_per_family: int | None = None
+    noise_shapes: tuple[Shape, ...] = ((128, 784), (512, 512), (1536, 384))
 
 
 QUICK_SELECTION = Selection(
@@ -98,6 +99,7 @@ QUICK_SELECTION = Selection(
     recipe_shapes=((96, 64),),
     recipe_memory=2**20,
     recipes_per_family=1,
+    noise_shapes=((128, 784),),
 )
 
 PARAMETER_SETS: dict[str, list[Shape]] = {
@@ -324,6 +326,24 @@ def recipe_cases(selection: Selection) -> Iterator[Case]:
                 yield Case("recipes", title, sides, ("schattor", "step"), "none", facts, settings=settings)
 
 
+def noise_cases(selection: Selection) -> Iterator[Case]:
+    """Yield updates of the streaming noise estimate, in all forms, against an exact oracle."""
+    for threads in ("default", "one"):
+        for shape in selection.noise_shapes:
+            for dtype in ("float32", "float64"):
+                facts = {"shape": shape_name(shape), "p": "4", "dtype": dtype, "threads": threads}
+                task = {"shape": shape, "dtype": dtype, "p": "4"}
+                sides = [Side("schattor", "oracle", {"kind": "oracle", **task}, threads)]
+                sides += [
+                    Side("schattor", form, {"kind": "noise", "form": form, **task}, threads)
+                    for form in ("full", "diagonal", "sketch")
+                ]
+                title = f"noise estimate {shape_name(shape)}"
+                yield Case(
+                    "noise", title, with_products(sides, shape, dtype), ("schattor", "oracle"), "none", facts
+                )
+
+
 def all_cases(selection: Selection, program: str | None, directory: Path) -> Iterator[Case]:
     """Yield all timed comparisons."""
     yield from small_cases(program, directory)
@@ -333,6 +353,7 @@ def all_cases(selection: Selection, program: str | None, directory: Path) -> Ite
     yield from step_cases(selection)
     yield from auto_cases(selection)
     yield from recipe_cases(selection)
+    yield from noise_cases(selection)
 
 
 def alternating_tasks(selection: Selection) -> Iterator[dict[str, Any]]:

@@ -497,6 +497,16 @@ def recipe_targets(figures: Figures) -> Iterator[Target]:
     yield Target(text, max(shares.values(), default=None), RECIPE_LIMIT, note)
 
 
+def noise_targets(figures: Figures) -> Iterator[Target]:
+    """Yield an update of the noise estimate against an exact oracle."""
+    for threads in ("default", "one"):
+        for dtype in ("float32", "float64"):
+            for form in ("full", "diagonal", "sketch"):
+                text = f"noise estimate 512x512, {dtype}, {form}, {threads} threads, against an exact oracle"
+                facts = {"shape": "512x512", "dtype": dtype, "threads": threads}
+                yield ratio_target(figures, text, 0.1, ("noise", form, ("schattor", "oracle")), **facts)
+
+
 TARGETS: tuple[Callable[[Figures], Iterator[Target]], ...] = (
     oracle_targets,
     oracle_accuracy_targets,
@@ -509,6 +519,7 @@ TARGETS: tuple[Callable[[Figures], Iterator[Target]], ...] = (
     memory_targets,
     small_targets,
     recipe_targets,
+    noise_targets,
 )
 
 

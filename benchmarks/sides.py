@@ -315,6 +315,10 @@ def schattor_job(task: Task) -> Job:
         return schattor_step(task)
     if kind == "traffic":
         return traffic(task)
+    if kind == "noise":
+        stack = list(gaussian(tuple(task["shape"]), task["dtype"], 2))
+        noise = st.noise.StreamingNoise({"W": stack[0]}, batch_size=1, form=task["form"])
+        return cycle(lambda G: noise.update({"W": G}), stack)
     if kind in ("recipe", "recipe oracle"):
         return schattor_recipe(task)
     if kind == "part oracle":

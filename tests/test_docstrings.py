@@ -31,6 +31,7 @@ def public_objects():
         st.diagnostics,
         st.estimators,
         st.linalg,
+        st.noise,
         st.parts,
         st.plotting,
         st.problems,

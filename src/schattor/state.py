@@ -63,11 +63,12 @@ def check(state: Mapping[str, Any], blocks: list[BlockState]) -> dict[str, np.nd
     if arrays["version"].shape != () or arrays["version"] != VERSION:
         raise ValueError(f"the state has version {arrays['version']}, expected {VERSION}")
     for key, wanted in expected.items():
-        _check_entry(key, arrays[key], wanted)
+        check_entry(key, arrays[key], wanted)
     return arrays
 
 
-def _check_entry(key: str, given: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any]) -> None:
+def check_entry(key: str, given: np.ndarray[Any, Any], wanted: np.ndarray[Any, Any]) -> None:
+    """Raise ValueError unless a saved entry has the dtype and shape of the wanted one, and finite values."""
     if wanted.dtype.kind == "U":
         if given.shape != () or str(given) != str(wanted):
             raise ValueError(f"{key!r}: expected recipe {str(wanted)!r}, got {given.tolist()!r}")
@@ -78,5 +79,5 @@ def _check_entry(key: str, given: np.ndarray[Any, Any], wanted: np.ndarray[Any, 
         raise ValueError(f"{key!r}: expected shape {wanted.shape}, got {given.shape}")
     if wanted.dtype.kind == "f" and not np.isfinite(given).all():
         raise ValueError(f"{key!r}: holds values that are not finite")
-    if wanted.dtype.kind == "i" and given < 0:
+    if wanted.dtype.kind == "i" and (given < 0).any():
         raise ValueError(f"{key!r}: expected a count, got {given}")

@@ -18,6 +18,7 @@
 #include "base/blas_threads.h"
 #include "estimator/recursive.h"
 #include "linalg/blas.h"
+#include "noise/second_moment.h"
 #include "plans.h"
 #include "precond/distance_estimate.h"
 #include "transform/private_mean.h"
@@ -381,5 +382,25 @@ TEST("large blocks allocate nothing outside of the BLAS, on one BLAS thread and 
                         deterministic ? "one BLAS thread" : "BLAS threads as set", count.blas);
         }
         blas::setThreads(before);
+    });
+}
+
+TEST("running averages of second moments allocate nothing") {
+    support::forBothDtypes([]<class T>(T) {
+        for (const Form form : {Form::full, Form::diagonal, Form::sketch})
+            for (const Shape s : shapes) {
+                const SecondMoment moment{form, s,
+                                          form == Form::sketch ? std::min<Index>(2, s.smaller()) : 0};
+                const std::vector<T> x = support::gaussian<T>(s.size(), 1),
+                                     y = support::gaussian<T>(s.size(), 2);
+                const std::vector<T> test = support::gaussian<T>(2 * s.smaller(), 3);
+                std::vector<T> difference(x.size()), work(static_cast<std::size_t>(moment.workspace()));
+                std::vector<T> sum(static_cast<std::size_t>(moment.entries()));
+                const Count count = allocationsOf([&] {
+                    addDifference(moment, 0.9, 0.1, x.data(), y.data(), test.data(), difference.data(),
+                                  work.data(), sum.data());
+                });
+                CHECK_FOR(support::text(s) + ", first from " + count.where, count.own == 0);
+            }
     });
 }
