@@ -17,7 +17,7 @@ from ._arrays import FloatArray
 from ._tables import html_table, table
 from .backends import Backend, check_backend, check_rtol
 from .blocks import Block, Params, flatten, make_blocks, match, rebuild
-from .driver import Drivers, Refusal
+from .drivers.driver import Drivers, Refusal
 from .extras import CALLABLES, EXTRAS, Row, extras_of, flatten_extras, with_means
 from .mixed_norm import MixedNorm
 from .part import Lowering

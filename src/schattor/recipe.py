@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, TypeAlias
 
-from .driver import Driver
+from .drivers.driver import Driver
 from .estimators import EMA, Estimator, HeavyBall, NoMomentum
 from .geometries import Geometry
 from .mixed_norm import Coupling, MixedNorm

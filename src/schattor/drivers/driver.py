@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ._arrays import FloatArray
-from .blocks import Block
-from .extras import CALLABLES, EXTRAS, read_extras
-from .values import Schedulable
+from .._arrays import FloatArray
+from ..blocks import Block
+from ..extras import CALLABLES, EXTRAS, read_extras
+from ..values import Schedulable
 
 if TYPE_CHECKING:
-    from .recipe import Recipe
+    from ..recipe import Recipe
 
 Members: TypeAlias = Sequence[tuple[Block, Schedulable]]
 """The blocks of one recipe with their weights."""
@@ -132,7 +132,7 @@ class Drivers:
                     if bad := array.size - int(np.isfinite(array).sum()):
                         return "extra", places.start + i, bad, 0.0, 0.0, EXTRAS.index(kind)
             callables = {k: over(given[k], places) for k in CALLABLES if k in given and k in reads}
-            if all(_usable(G, block) for G, block in zip(grads, own, strict=True)):
+            if all(usable(G, block) for G, block in zip(grads, own, strict=True)):
                 weights = [block.array for block in own]
                 running.observe(Given(step, weights, list(grads), extras, callables))
         return None
@@ -162,7 +162,7 @@ class Drivers:
         return tuple(running.choice() for _, running in self._running)
 
 
-def _usable(gradient: Any, block: Block) -> bool:
+def usable(gradient: Any, block: Block) -> bool:
     """Whether a driver can read a gradient; if not, the core says what is wrong with it or with the weights."""
     array = block.array
     return gradient is None or (
