@@ -1,6 +1,6 @@
 """Matrix-aware optimisation: Schatten-norm oracles, mixed norms, momentum and optimizers for NumPy arrays."""
 
-from . import _runtime, estimators, linalg, parts, plotting, problems, recipes, testing, theory, views
+from . import _runtime, estimators, linalg, noise, parts, plotting, problems, recipes, testing, theory, views
 from ._version import __version__
 from .calibration import CostModel, calibrate
 from .config import show_config
@@ -143,6 +143,7 @@ __all__ = [
     "calibrate",
     "estimators",
     "linalg",
+    "noise",
     "parts",
     "plotting",
     "problems",

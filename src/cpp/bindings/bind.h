@@ -20,5 +20,6 @@ void bindEstimator(pybind11::module_&);
 void bindBatch(pybind11::module_&);
 void bindPythonParts(pybind11::module_&);
 void bindPlan(pybind11::module_&);
+void bindNoise(pybind11::module_&);
 
 }  // namespace schattor

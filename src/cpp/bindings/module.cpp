@@ -23,4 +23,5 @@ PYBIND11_MODULE(_core, m) {
     schattor::bindBatch(m);
     schattor::bindPythonParts(m);
     schattor::bindPlan(m);
+    schattor::bindNoise(m);
 }
