@@ -60,8 +60,8 @@ def schattor(
         Schatten exponent of every block, in [1, inf]. Required unless `norm` is given.
     lr : float, callable or "theory"
         Step size :math:`\eta`. For the ball rule the primal norm of the step; for the regularization rule the factor
-        on a step as long as the dual norm of the estimate. ``"theory"``, together with momentum: what minimises the bound
-        of Theorems 1 to 4, with constants measured along the run; see the guide on learning rates from the theorems.
+        on a step as long as the dual norm of the estimate. ``"theory"``, together with momentum: what minimises the
+        bound of Theorems 1 to 4, with constants measured along the run; see the guide on it.
     rule : {"ball", "regularization"}
     momentum : float, callable or "theory"
         :math:`1-\theta` in [0, 1).
