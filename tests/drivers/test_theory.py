@@ -413,10 +413,6 @@ def test_refusals(options: dict[str, Any], message: str) -> None:
         (lambda: st.recipes.schattor(p=4, lr=0.1, momentum="theory", theory=RUN), "go together"),
         (lambda: st.recipes.schattor(p=4, lr="theory", momentum="theory"), "go together"),
         (lambda: st.recipes.schattor(p=4, lr=0.1, theory=RUN), "go together"),
-        (
-            lambda: st.recipes.schattor(p=4, lr="auto"),
-            'lr must be a number, a callable of the step or "theory"',
-        ),
         (lambda: st.theory.Run(delta=0.0, steps=10), "delta"),
         (lambda: st.theory.Run(delta=1.0, steps=0), "steps"),
         (lambda: st.theory.Run(delta=1.0, steps=10, first_batch=0), "first_batch"),

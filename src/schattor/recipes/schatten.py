@@ -116,9 +116,9 @@ def schattor(
     default_outer = math.inf if rule == "ball" else 2.0
     return Recipe(
         name="schattor",
-        lr=by_driver if isinstance(lr, str) else lr,
+        lr=by_driver if lr == "theory" else lr,
         estimator=momentum_of(
-            momentum_kind, by_driver if isinstance(momentum, str) else momentum, momentum_init, nesterov
+            momentum_kind, by_driver if momentum == "theory" else momentum, momentum_init, nesterov
         ),
         geometry=norm if norm is not None else Schatten(p),  # type: ignore[arg-type]
         coupling=None
