@@ -13,23 +13,29 @@ from .blocks import Block, flatten
 EXTRAS = ("gradient_at_previous", "activations", "deltas", "per_example")
 """Their names, in the order of the core's `Extras`."""
 
+CALLABLES = ("closure",)
+"""Names of those that are functions."""
+
 Row: TypeAlias = tuple[FloatArray | None, ...]
 
 
-def flatten_extras(extras: Mapping[str, Any], required: frozenset[str]) -> dict[str, dict[str, Any]]:
-    """Return the extras by kind and flat name.
+def flatten_extras(extras: Mapping[str, Any], read: frozenset[str]) -> dict[str, Any]:
+    """Return the extras by kind: the arrays by flat name, the callables as they are.
 
     Raises
     ------
     TypeError
-        For a kind that does not exist or that no recipe reads.
+        For a kind that does not exist or that no recipe reads, or what is no callable where one is expected.
     """
-    for kind in extras:
-        if kind not in EXTRAS:
-            raise TypeError(f"step has no argument {kind!r}; beside grads it takes {', '.join(EXTRAS)}")
-        if kind not in required and extras[kind] is not None:
+    for kind, given in extras.items():
+        if kind not in EXTRAS + CALLABLES:
+            known = ", ".join(EXTRAS + CALLABLES)
+            raise TypeError(f"step has no argument {kind!r}; beside grads it takes {known}")
+        if kind not in read and given is not None:
             raise TypeError(f"no recipe of this optimizer reads {kind}")
-    return {kind: flatten(given) for kind, given in extras.items() if given is not None}
+        if kind in CALLABLES and given is not None and not callable(given):
+            raise TypeError(f"{kind} must be callable, got {given!r}")
+    return {k: v if k in CALLABLES else flatten(v) for k, v in extras.items() if v is not None}
 
 
 def with_means(grads: Any, per_example: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,6 +68,20 @@ def extras_of(
     if block.transposed:  # the core's rows are the fan-in then
         row[1], row[2] = row[2], row[1]
     return tuple(row)
+
+
+def read_extras(
+    block: Block, read: frozenset[str], given: Mapping[str, Mapping[str, Any]]
+) -> dict[str, FloatArray]:
+    """Return those extras of one block that were given and that its driver reads.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For another dtype or shape.
+    """
+    values = {kind: given.get(kind, {}).get(block.owner) for kind in EXTRAS if kind in read}
+    return {kind: _checked(kind, block, value) for kind, value in values.items() if value is not None}
 
 
 def _checked(kind: str, block: Block, value: Any) -> FloatArray:

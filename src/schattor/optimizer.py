@@ -17,7 +17,8 @@ from ._arrays import FloatArray
 from ._tables import html_table, table
 from .backends import Backend, check_backend, check_rtol
 from .blocks import Block, Params, flatten, make_blocks, match, rebuild
-from .extras import EXTRAS, Row, extras_of, flatten_extras, with_means
+from .drivers.driver import Drivers, Refusal, by_driver
+from .extras import CALLABLES, EXTRAS, Row, extras_of, flatten_extras, with_means
 from .mixed_norm import MixedNorm
 from .part import Lowering
 from .parts import L2Decay, Turns
@@ -133,6 +134,7 @@ class Optimizer:
         blocks = make_blocks(params, views)
         self._blocks = {block.name: block for block in blocks}
         self._arrays = {name: block.array for block in blocks for name in block.names}
+        self._drivers = Drivers()
         self._tied = any(len(block.names) > 1 for block in blocks)
         self._routes = self._route(blocks)
         self._owners = [route.block.owner for route in self._routes]
@@ -140,6 +142,7 @@ class Optimizer:
         place = {name: i for i, name in enumerate(self._blocks)}
         self._listed = sorted(self._routes, key=lambda route: place[route.block.owner])  # as the parameters
         self._requires = frozenset().union(*(route.recipe.requires for route in self._routes))
+        self._reads = self._requires.union(*(r.driver.reads for r in self._recipes.values() if r.driver))
         self._pair()
         self._plan.finish()
 
@@ -156,7 +159,7 @@ class Optimizer:
         routes: list[_Route] = []
         for recipe in {id(recipe): recipe for recipe in chosen.values()}.values():
             members = [block for block in blocks if chosen[block.name] is recipe]
-            routes.extend(self._add_group(recipe, members))
+            routes.extend(self._add_group(recipe, members, len(routes)))
         return routes
 
     def _check_tied_keys(self, block: Block) -> None:
@@ -164,15 +167,18 @@ class Optimizer:
         if len(named) > 1:
             raise ValueError(f"routes name one tied array twice, as {' and '.join(map(repr, named))}")
 
-    def _add_group(self, recipe: Recipe, members: list[Block]) -> list[_Route]:
+    def _add_group(self, recipe: Recipe, members: list[Block], place: int) -> list[_Route]:
         names = [block.name for block in members]
         coupling = recipe.geometry.coupling if isinstance(recipe.geometry, MixedNorm) else recipe.coupling
         if isinstance(recipe.geometry, MixedNorm):
             recipe.geometry._check_names(dict.fromkeys(names), "the optimizer")
         weights = coupling.weights_of(names) if coupling else dict.fromkeys(names, 1.0)
+        pieces = [(piece, weights[block.name]) for block in members for piece in block.pieces()]
+        if recipe.lr is by_driver and self._execution["schedule"] is not None:
+            raise ValueError(f"{recipe.name} chooses its own lr here, which schedule= would change")
+        recipe = self._drivers.start(recipe, pieces, place)
         lr = self._scheduled_lr(recipe)
         slot = self._schedules.value(f"lr of {recipe.name}", NON_NEGATIVE, lr)
-        pieces = [(piece, weights[block.name]) for block in members for piece in block.pieces()]
         turns = self._scheduled_turns(recipe.turns, len(pieces)) if recipe.turns else None
         group = self._plan.add_group(slot, coupling.outer if coupling else None, turns)
         return [self._add_block(recipe, piece, group, weight, lr) for piece, weight in pieces]
@@ -288,7 +294,9 @@ class Optimizer:
             - ``activations``: inputs of the layer, (N, fan-in);
             - ``deltas``: gradients of the samples' losses by the outputs of the layer, (N, fan-out);
             - ``per_example``: the samples' gradients, (N, *shape*). Where it is given, `grads` may leave the block out:
-              their mean stands for the gradient.
+              their mean stands for the gradient;
+            - ``closure``: a function that takes parameters, in the structure of the optimizer's, and returns the
+              gradient of this step's samples there.
 
         Raises
         ------
@@ -342,14 +350,23 @@ class Optimizer:
     def _run(
         self, mode: str, grads: Any, targets: list[FloatArray] | None, extras: Mapping[str, Any]
     ) -> None:
-        given = flatten_extras(extras, self._requires) if extras else {}
+        given = flatten_extras(extras, self._reads) if extras else {}
         gradients = self._gradients(
             with_means(grads, given["per_example"]) if "per_example" in given else grads
         )
         with self._lock:  # the plan takes one call at a time, and schedules belong to its step
-            rows = self._extras(gradients, given) if self._requires else None
-            slots = self._schedules.evaluate(self._plan.step)
-            refusal = self._plan.run(mode, gradients, slots, targets, rows)
+            rows = self._extras(gradients, given) if self._reads else None
+            before = self._drivers.states
+            done = False
+            try:
+                refusal = self._drive(gradients, given)
+                if refusal is None:
+                    slots = self._schedules.evaluate(self._plan.step)
+                    refusal = self._plan.run(mode, gradients, slots, targets, rows)
+                done = refusal is None and mode != "peek"
+            finally:
+                if not done:
+                    self._drivers.states = before
             if refusal and mode != "peek" and self._execution["on_nonfinite"] != "raise":
                 self._plan.skip()
         if refusal is None:
@@ -362,10 +379,29 @@ class Optimizer:
         if self._execution["on_nonfinite"] == "warn":
             warnings.warn(f"step {self._plan.step} skipped: {message}", RuntimeWarning, stacklevel=3)
 
-    def _extras(self, gradients: list[Any], given: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    def _drive(self, gradients: list[Any], given: Mapping[str, Any]) -> Refusal | None:
+        """Let the drivers set what they set."""
+        if not self._drivers:
+            return None
+        blocks = [route.block for route in self._routes]
+        return self._drivers.observe(self._plan.step, blocks, gradients, given, self._over)
+
+    def _over(self, function: Callable[..., Any], places: slice) -> Callable[..., list[Any]]:
+        """Return a user's function of the parameters as one of some blocks, the others being as they are."""
+
+        def of_blocks(points: list[FloatArray]) -> list[Any]:
+            arrays = {name: block.array.copy() for name, block in self._blocks.items()}
+            for route, point in zip(self._routes[places], points, strict=True):
+                arrays[route.block.owner][route.block.index] = point
+            given = flatten(function(self._in_structure(arrays.__getitem__)))
+            return self._gradients(given)[places]
+
+        return of_blocks
+
+    def _extras(self, gradients: list[Any], given: Mapping[str, Any]) -> list[Row]:
         """Return what each block of the plan reads beside its gradient."""
         for kind, arrays in given.items():
-            for name in arrays:
+            for name in () if kind in CALLABLES else arrays:
                 if name not in self._blocks:
                     raise KeyError(
                         f"{kind} has {name!r}; the blocks are {', '.join(map(repr, self._blocks))}"
@@ -466,7 +502,8 @@ class Optimizer:
         names = [route.block.name for route in self._listed]
         blocks = {name: rows[name] for name in names if name in rows}
         step = self._plan.report_step
-        return Report(blocks, None if step < 0 else step, self._plan.skipped_steps)
+        step_made = None if step < 0 else step
+        return Report(blocks, step_made, self._plan.skipped_steps, self._drivers.choices())
 
     def evaluation_params(self) -> Any:
         """Return the point to evaluate and save, in fresh arrays and in the structure of the parameters.
@@ -514,7 +551,8 @@ class Optimizer:
         file : text stream, optional
             Default: standard output.
         """
-        print(table(self._HEADER, self._rows()), file=file or sys.stdout)
+        lines = [table(self._HEADER, self._rows()), *map(str, self._drivers.choices())]
+        print("\n".join(lines), file=file or sys.stdout)
 
     def __repr__(self) -> str:
         arrays = [block.array for block in self._blocks.values()]
@@ -550,9 +588,10 @@ class Optimizer:
         Returns
         -------
         dict of str to ndarray
-            "version", "step", "skipped_steps", and "state/<block>/<name>".
+            "version", "step", "skipped_steps", "state/<block>/<name>", and "driver/<number>/<name>".
         """
-        return state.pack(self._block_states(), self._plan.step, self._plan.skipped_steps)
+        counts = (self._plan.step, self._plan.skipped_steps)
+        return state.pack(self._block_states(), *counts, self._drivers.entries())
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over a saved state; also from ``np.load``.
@@ -567,11 +606,12 @@ class Optimizer:
             For other blocks, recipes, shapes or dtypes than this optimizer has; nothing has changed then.
         """
         blocks = self._block_states()
-        arrays = state.check(state_dict, blocks)
+        arrays = state.check(state_dict, blocks, self._drivers.entries())
         for i, block in enumerate(blocks):
             for name, live in block.arrays.items():
                 live[...] = arrays[f"state/{block.name}/{name}"]
             self._plan.state_written(i, int(arrays[f"state/{block.name}/count"]))
+        self._drivers.load(arrays)
         self._plan.step = int(arrays["step"])
         self._plan.skipped_steps = int(arrays["skipped_steps"])
 

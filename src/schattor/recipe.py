@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, TypeAlias
 
+from .drivers.driver import Driver
 from .estimators import EMA, Estimator, HeavyBall, NoMomentum
 from .geometries import Geometry
 from .mixed_norm import Coupling, MixedNorm
@@ -77,6 +78,8 @@ class Recipe:
         Which of the blocks moves in a step; None: all.
     pairing : Pairing or None
         Which blocks read each other's weights.
+    driver : Driver or None
+        What sets hyperparameters before every step.
 
     `degree`, `equivariance`, `requires` and `reads_weights` follow from the parts.
 
@@ -102,6 +105,7 @@ class Recipe:
     matrices_only: bool = False
     turns: Turns | None = None
     pairing: Pairing | None = None
+    driver: Driver | None = None
 
     def __post_init__(self) -> None:
         NON_NEGATIVE.check_schedulable("lr", self.lr)
@@ -115,6 +119,8 @@ class Recipe:
                 _check_part(f"{slot}[{i}]", part, (kind,))
         if self.output is not None and self.output.init == "debiased":
             raise ValueError(f"output must not be debiased, got {self.output}")
+        if self.driver is not None:
+            self.driver.check(self)
 
     def geometry_of(self, block: str) -> Geometry:
         """Return the geometry of the block of this name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ._tables import html_table, table
 
@@ -43,12 +43,21 @@ class Report(Mapping[str, BlockReport]):
         The step that it is about, from 0; None before the first.
     skipped_steps : int
         Steps dropped so far under ``on_nonfinite="skip"`` or ``"warn"``.
+    choices : tuple
+        What set hyperparameters from the gradients, and to what: one for each recipe with a driver.
     """
 
-    def __init__(self, blocks: Mapping[str, BlockReport], step: int | None, skipped_steps: int) -> None:
+    def __init__(
+        self,
+        blocks: Mapping[str, BlockReport],
+        step: int | None,
+        skipped_steps: int,
+        choices: tuple[Any, ...] = (),
+    ) -> None:
         self._blocks = dict(blocks)
         self.step = step
         self.skipped_steps = skipped_steps
+        self.choices = choices
 
     def __getitem__(self, name: str) -> BlockReport:
         return self._blocks[name]
@@ -61,7 +70,7 @@ class Report(Mapping[str, BlockReport]):
 
     def _title(self) -> str:
         step = "no step yet" if self.step is None else f"step {self.step}"
-        return f"Report: {step}, {self.skipped_steps} skipped"
+        return "\n".join([f"Report: {step}, {self.skipped_steps} skipped", *map(str, self.choices)])
 
     def _rows(self) -> list[list[str]]:
         return [

@@ -30,7 +30,9 @@ class BlockState:
             yield f"state/{self.name}/{name}", array
 
 
-def pack(blocks: list[BlockState], step: int, skipped_steps: int) -> dict[str, np.ndarray[Any, Any]]:
+def pack(
+    blocks: list[BlockState], step: int, skipped_steps: int, drivers: Mapping[str, np.ndarray[Any, Any]]
+) -> dict[str, np.ndarray[Any, Any]]:
     """Return the flat dict; nothing in it is shared with the optimizer."""
     result = {
         "version": np.array(VERSION),
@@ -39,10 +41,13 @@ def pack(blocks: list[BlockState], step: int, skipped_steps: int) -> dict[str, n
     }
     for block in blocks:
         result.update({key: np.array(value) for key, value in block.entries()})
+    result.update({key: np.array(value) for key, value in drivers.items()})
     return result
 
 
-def check(state: Mapping[str, Any], blocks: list[BlockState]) -> dict[str, np.ndarray[Any, Any]]:
+def check(
+    state: Mapping[str, Any], blocks: list[BlockState], drivers: Mapping[str, np.ndarray[Any, Any]]
+) -> dict[str, np.ndarray[Any, Any]]:
     """Return the entries of a saved state as arrays, or raise without a side effect.
 
     Raises
@@ -52,7 +57,7 @@ def check(state: Mapping[str, Any], blocks: list[BlockState]) -> dict[str, np.nd
     ValueError
         For another version, recipe, shape or dtype, or values that are not finite.
     """
-    expected = pack(blocks, 0, 0)
+    expected = pack(blocks, 0, 0, drivers)
     for key in expected:
         if key not in state:
             raise KeyError(f"the state lacks {key!r}")

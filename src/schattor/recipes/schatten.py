@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
+from ..drivers.driver import by_driver
+from ..drivers.theory import from_theory
 from ..estimators import EMA, Estimator, HeavyBall
 from ..geometries import Schatten
 from ..mixed_norm import Coupling, MixedNorm
 from ..parts import NormScaling
 from ..recipe import Recipe, decay_parts, recipe
+from ..theory import Run
 from ..values import Schedulable
 
 KINDS: dict[str, type[EMA] | type[HeavyBall]] = {"ema": EMA, "heavy_ball": HeavyBall}
@@ -29,9 +33,9 @@ def momentum_of(kind: str, momentum: Schedulable, init: str, nesterov: bool) -> 
 def schattor(
     *,
     p: Schedulable | None = None,
-    lr: Schedulable,
+    lr: Schedulable | Literal["theory"],
     rule: str = "ball",
-    momentum: Schedulable = 0.9,
+    momentum: Schedulable | Literal["theory"] = 0.9,
     momentum_kind: str = "ema",
     momentum_init: str = "first",
     nesterov: bool = False,
@@ -41,6 +45,7 @@ def schattor(
     outer: float | None = None,
     weights: Schedulable | Mapping[str, Schedulable] | None = None,
     norm: MixedNorm | None = None,
+    theory: Run | None = None,
 ) -> Recipe:
     r"""Schatten-family methods: ball or regularization oracle of a momentum estimate.
 
@@ -53,11 +58,12 @@ def schattor(
     ----------
     p : float or callable
         Schatten exponent of every block, in [1, inf]. Required unless `norm` is given.
-    lr : float or callable
+    lr : float, callable or "theory"
         Step size :math:`\eta`. For the ball rule the primal norm of the step; for the regularization rule the factor
-        on a step as long as the dual norm of the estimate.
+        on a step as long as the dual norm of the estimate. ``"theory"``, together with momentum: what minimises the
+        bound of Theorems 1 to 4, with constants measured along the run; see the guide on it.
     rule : {"ball", "regularization"}
-    momentum : float or callable
+    momentum : float, callable or "theory"
         :math:`1-\theta` in [0, 1).
     momentum_kind : {"ema", "heavy_ball"}
     momentum_init : {"first", "zero"}
@@ -74,6 +80,8 @@ def schattor(
         Block weights :math:`w_i`, by name or glob. Default 1.
     norm : MixedNorm, optional
         Names every block; instead of `p`, `outer` and `weights`.
+    theory : schattor.theory.Run, optional
+        What ``lr="theory"`` must be told about the run.
 
     Returns
     -------
@@ -84,7 +92,8 @@ def schattor(
     TypeError
         Without p and norm, or with norm beside p, outer or weights.
     ValueError
-        For values outside their ranges.
+        For values outside their ranges; with ``lr="theory"`` for p < 2, r < 2, Nesterov, heavy ball, weight decay and
+        shape factors.
 
     Notes
     -----
@@ -103,15 +112,19 @@ def schattor(
         raise TypeError("schattor needs p= (a Schatten exponent) or norm= (a MixedNorm)")
     if norm is not None and not (p is None and outer is None and weights is None):
         raise TypeError("norm= brings its own exponents, outer= and weights=; give it alone")
+    driver = from_theory(lr, momentum, theory)
     default_outer = math.inf if rule == "ball" else 2.0
     return Recipe(
         name="schattor",
-        lr=lr,
-        estimator=momentum_of(momentum_kind, momentum, momentum_init, nesterov),
+        lr=by_driver if lr == "theory" else lr,
+        estimator=momentum_of(
+            momentum_kind, by_driver if momentum == "theory" else momentum, momentum_init, nesterov
+        ),
         geometry=norm if norm is not None else Schatten(p),  # type: ignore[arg-type]
         coupling=None
         if norm
         else Coupling(default_outer if outer is None else outer, 1.0 if weights is None else weights),
         scaling=NormScaling(rule, scale),
+        driver=driver,
         **decay_parts(decay, weight_decay),
     )
