@@ -249,7 +249,7 @@ def findings(results: Results) -> list[Finding]:
 
 
 def _limits(results: Results, muon: Any) -> list[Finding]:
-    """What the comparison with gradient descent at 1/L does not say."""
+    """Say what the comparison with gradient descent at 1/L leaves out."""
     steepest = _steepest(results)
     steps, descent, envelope = _ahead(results)
     best = results.array(f"{steepest}/{MUON}/0", "loss")
@@ -327,7 +327,7 @@ STYLES = {
 
 
 def draw_losses(results: Results) -> Figure:
-    """Losses of all methods on the steepest spectrum, and of both sides on flat ones."""
+    """Draw the losses of all methods on the steepest spectrum, and of both sides on flat ones."""
     conditions = [c for c in results.settings["conditions"] if c <= 2][::-1]
     figure, axes = new_figure(1 + len(conditions))
     for ax, condition in zip(axes[0], (results.settings["conditions"][-1], *conditions), strict=True):
@@ -347,7 +347,7 @@ def draw_losses(results: Results) -> Figure:
 
 
 def draw_floors(results: Results) -> Figure:
-    """Muon at constant steps, their envelope, and gradient descent."""
+    """Draw Muon at constant steps, their envelope, and gradient descent."""
     figure, axes = new_figure(2)
     steps, descent, envelope = _ahead(results)
     sweep = [key for key in results.runs if key.startswith("sweep/")]
@@ -369,7 +369,7 @@ def draw_floors(results: Results) -> Figure:
 
 
 def draw_ratio(results: Results) -> Figure:
-    """The ratio along the runs, and the final losses over the condition number."""
+    """Draw the ratio along the runs, and the final losses over the condition number."""
     figure, axes = new_figure(3)
     conditions = results.settings["conditions"]
     colours = ("black", "grey", "sky", "blue", "red")
