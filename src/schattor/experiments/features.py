@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -77,12 +78,10 @@ def _problem(session: Session, settings: Settings, data: str, kind: str, loss: s
     """Return the problem on a random choice of samples, the same for both kinds of features."""
     X, y = _features(data)
     chosen = session.rng(seed, 0).permutation(len(X))[: settings.samples]
-    X, y = X[chosen], np.unique(y[chosen], return_inverse=True)[1]
+    X, Y = X[chosen], np.eye(y.max() + 1)[y[chosen]]
     if kind == "Gaussian":
         X = st.problems.gaussian_like(X, session.rng(seed, 1))
-    if loss == "softmax":
-        return st.problems.SoftmaxRegression(X, y)
-    return st.problems.LinearRegression(X, np.eye(y.max() + 1)[y])
+    return (st.problems.SoftmaxRegression if loss == "softmax" else st.problems.LinearRegression)(X, Y)
 
 
 def _describe(problem: Any, steps: int) -> dict[str, float]:
@@ -105,7 +104,7 @@ def _softmax_infimum(problem: Any, steps: int) -> float:
         st.SGD(problem.start(), lr=2 / L, momentum=0.95),
         st.Schattor(problem.start(), p=math.inf, lr=0.2, momentum=0.9, schedule=lambda t: 1 - t / steps),
     )
-    losses = []
+    losses: list[float] = []
     for opt in runs:
         for _ in range(steps):
             opt.step(problem.gradient(opt.params))
@@ -166,18 +165,15 @@ def _tuned(
         time = run["times"][number]
         if time is not None:
             return float(time)
-        return (
-            math.inf
-            if run["least"] is None
-            else settings.steps * (1 + (run["least"] - facts["infimum"]) / gap)
-        )
+        # Not reached: the closer, the better.
+        left = math.inf if run["least"] is None else (run["least"] - facts["infimum"]) / gap
+        return float(settings.steps * (1 + left))
 
-    best = [
-        1 / facts["L"]
-        if method == UNTUNED
-        else session.tune(lambda lr, i=i: score(lr, i), start, 2.0, settings.grid, extensions=12)
-        for i in range(len(levels))
-    ]
+    if method == UNTUNED:
+        best = [1 / facts["L"]] * len(levels)
+    else:
+        scores = [partial(score, number=i) for i in range(len(levels))]
+        best = [session.tune(f, start, 2.0, settings.grid, extensions=12) for f in scores]
     times = [score(lr, i) for i, lr in enumerate(best)]
     reached = [t if t <= settings.steps else math.nan for t in times]
     session.run(f"{cell}/{method}/best/{seed}", lambda: {"lr": best, "times": reached})
@@ -191,10 +187,13 @@ def _tuned(
 
 
 def _speedup(results: Results, cell: str, baseline: str, method: str) -> Any:
-    """Return how many times fewer steps the method takes than the baseline to each target (rows: seeds)."""
-    return results.arrays(f"{cell}/{baseline}/best/", "times") / results.arrays(
-        f"{cell}/{method}/best/", "times"
-    )
+    """Return how many times fewer steps the method takes than the baseline to each target (rows: seeds).
+
+    A target that was not reached counts as reached by the last step.
+    """
+    slow, fast = (results.arrays(f"{cell}/{name}/best/", "times") for name in (baseline, method))
+    steps = results.settings["steps"]
+    return np.nan_to_num(slow, nan=steps) / np.nan_to_num(fast, nan=steps)
 
 
 def _geometric(values: Any) -> float:

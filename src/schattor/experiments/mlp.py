@@ -69,7 +69,9 @@ def _problems(session: Session, settings: Settings, seed: int) -> tuple[st.probl
     train = st.problems.MLP.random(
         data.train.X, data.train.y, hidden=settings.hidden, activation="relu", rng=session.rng(seed, 1)
     )
-    return train, st.problems.MLP(data.validation.X, data.validation.y, train.weights, "relu")
+    return train, st.problems.MLP(
+        data.validation.X, np.eye(data.n_classes)[data.validation.y], train.weights, "relu"
+    )
 
 
 def _train(

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 import schattor as st
-from schattor.problems.problem import Blocks
+from schattor.problems.problem import Params
+from schattor.theory.parameters import Rule
 
 __all__ = ["Measured", "Norm", "Setting", "average", "bounds_over_averages", "random_setting", "run"]
 
@@ -32,10 +33,10 @@ class Setting:
         """Loss at the start minus the infimum."""
         return self.problem.loss(self.problem.start()) - self.problem.lower_bound
 
-    def dual_norm(self, blocks: Blocks) -> float:
+    def dual_norm(self, blocks: Params) -> float:
         """Return the dual norm of all blocks."""
         if isinstance(self.norm, st.MixedNorm):
-            return self.norm.dual_norm(blocks)
+            return self.norm.dual_norm(dict(blocks))
         return st.Schatten(self.norm).dual_norm(blocks["W"])
 
 
@@ -70,12 +71,13 @@ def run(
             return Measured(*[math.inf] * 6)
         gradient = problem.gradient(params)
         sample = problem.stochastic_gradient(params, setting.batch if t else first_batch, rng)
-        M = {name: estimators[name].update(G) for name, G in sample.items()}
-        E = {name: x - gradient[name] for name, x in M.items()}
-        norms.append([setting.dual_norm(x) for x in (gradient, M, E)])
+        estimate = {name: estimators[name].update(G) for name, G in sample.items()}
+        error = {name: x - gradient[name] for name, x in estimate.items()}
+        norms.append([setting.dual_norm(x) for x in (gradient, estimate, error)])
         opt.step(sample)
     g, M, E = np.array(norms).T
-    return Measured(*(float(np.mean(x)) for x in (g, g**2, M**2, E, E**2)), float(g.min()))
+    means = [float(np.mean(x)) for x in (g, g**2, M**2, E, E**2)]
+    return Measured(*[*means, float(g.min())])
 
 
 def average(
@@ -128,7 +130,7 @@ def random_setting(seed: int, blocks: int) -> Setting:
     return Setting(P.WithNoise(joint, noises), norm, joint.lipschitz(norm), sigma, batch)
 
 
-def bounds_over_averages(seed: int, blocks: int, rule: str, runs: int = 4) -> dict[str, float]:
+def bounds_over_averages(seed: int, blocks: int, rule: Rule, runs: int = 4) -> dict[str, float]:
     """Return the least ratio of each bound to the measured average, at the bound's parameters and at random ones."""
     setting = random_setting(seed, blocks)
     rng = np.random.default_rng([seed, blocks])
@@ -145,7 +147,12 @@ def bounds_over_averages(seed: int, blocks: int, rule: str, runs: int = 4) -> di
     ratios: dict[str, list[float]] = {}
     for lr_used, theta_used in ((chosen.lr, chosen.theta), (lr, theta)):
         measured = average(setting, rule, lr_used, theta_used, T, first, runs, seed)
-        options = {"lr": lr_used, "theta": theta_used, "batch": setting.batch, "first_batch": first}
+        options: dict[str, Any] = {
+            "lr": lr_used,
+            "theta": theta_used,
+            "batch": setting.batch,
+            "first_batch": first,
+        }
         bound = theorem(*constants, **geometry, **options).total
         if rule == "ball":
             tracking = st.theory.lemma_7(*constants[1:], **options).total

@@ -14,6 +14,7 @@ from schattor.experiments.figures import COLOURS, new_figure, style
 from schattor.experiments.results import Results
 from schattor.experiments.runs import slope
 from schattor.experiments.stochastic import Setting, bounds_over_averages, run
+from schattor.theory.parameters import Rule
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["EXPERIMENT"]
 
 P = st.problems
-RULES = ("ball", "regularization")
+RULES: tuple[Rule, ...] = ("ball", "regularization")
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ def _setting(rng: np.random.Generator, norm: str, noise: float) -> Setting:
         sigma = st.theory.variance_proxy(noises.covariance, value)
         return Setting(P.WithNoise(quadratic, {"W": noises}), value, quadratic.lipschitz(value), sigma)
     blocks = {name: _quadratic(rng, scale) for name, scale in (("a", 1.0), ("b", 0.3), ("c", 0.1))}
-    geometries = dict(zip((f"{name}/W" for name in blocks), map(st.Schatten, (2, 4, math.inf)), strict=True))
-    mixed = st.MixedNorm(geometries, outer=value)
-    mixed = mixed.with_lipschitz({f"{k}/W": x.lipschitz(geometries[f"{k}/W"].p) for k, x in blocks.items()})
+    exponents = dict(zip(blocks, (2.0, 4.0, math.inf), strict=True))
+    mixed = st.MixedNorm({f"{k}/W": st.Schatten(p) for k, p in exponents.items()}, outer=value)
+    mixed = mixed.with_lipschitz({f"{k}/W": x.lipschitz(exponents[k]) for k, x in blocks.items()})
     joint = P.Joint(blocks)
     many = {f"{name}/W": P.GaussianNoise(V, (8, 12)) for name in blocks}
     sigma = st.theory.variance_proxy({name: x.covariance for name, x in many.items()}, mixed)
@@ -66,15 +67,13 @@ def _setting(rng: np.random.Generator, norm: str, noise: float) -> Setting:
 
 
 def _horizon(
-    session: Session, settings: Settings, norm: str, rule: str, noise: float, T: int
+    session: Session, settings: Settings, norm: str, rule: Rule, noise: float, T: int
 ) -> dict[str, Any]:
     """Run T steps at the parameters that minimise the bound, over all seeds."""
     averages, leasts, bounds = [], [], []
     for seed in range(settings.seeds):
         setting = _setting(session.rng(seed), norm, noise)
-        chosen = st.theory.parameters(
-            setting.delta, setting.L, setting.sigma, T, rule="ball" if rule == "ball" else "regularization"
-        )
+        chosen = st.theory.parameters(setting.delta, setting.L, setting.sigma, T, rule=rule)
         rng = session.rng(seed, T)
         found = run(setting, rule, chosen.lr, chosen.theta, chosen.steps, chosen.first_batch, rng)
         # Theorems 2 and 4 bound the mean of squares: its root is on the scale of the norm.
@@ -136,7 +135,7 @@ class Series:
         return slope(self.horizons[self.fitted], getattr(self, quantity)[self.fitted])
 
 
-def _series(results: Results, norm: str, rule: str, noise: float) -> Series:
+def _series(results: Results, norm: str, rule: Rule, noise: float) -> Series:
     prefix = f"rate/{_theorem(norm, rule)}/{norm}/{noise:g}/"
     horizons = np.array(results.settings["horizons"])
     values = {name: results.arrays(prefix, name) for name in ("average", "least", "bound")}
@@ -220,6 +219,8 @@ def draw_rates(results: Results) -> Figure:
             guide = s.bound.mean() * (s.horizons / s.horizons[0]) ** _rate(noise)
             ax.loglog(s.horizons, guide, **style("black", linewidth=0.7))
             ax.annotate(f"$T^{{{_rate(noise):g}}}$", (s.horizons[-1], guide[-1]), fontsize=8)
+            ax.set_xticks(s.horizons[::2], [f"{T}" for T in s.horizons[::2]])
+            ax.minorticks_off()
             ax.set(title=f"Theorem {theorem}, " + (f"noise {noise:g}" if noise else "no noise"))
             ax.grid(True, alpha=0.25)
             ax.legend(fontsize=8)
