@@ -130,13 +130,10 @@ def findings(results: Results) -> list[Finding]:
     methods = results.settings["methods"]
     for method in methods:
         ratio = _of(results, method, f"{MIDDLE}/ratio")
-        out.append(
-            Finding(
-                f"{method}: the ratio of the middle block is above 1 all through training",
-                bool(np.nanmin(ratio) > 1),
-                f"mean {np.nanmean(ratio):.2f}, {np.nanmin(ratio):.2f} to {np.nanmax(ratio):.2f}",
-            )
-        )
+        numbers = f"mean {np.nanmean(ratio):.2f}, {np.nanmin(ratio):.2f} to {np.nanmax(ratio):.2f}"
+        text = f"{method}: the ratio of the middle block is above 1"
+        out.append(Finding(f"{text} on average", bool(np.nanmean(ratio) > 1), numbers))
+        out.append(Finding(f"{text} all through training", bool(np.nanmin(ratio) > 1), numbers))
         nuclear, frobenius = (
             _of(results, method, f"{MIDDLE}/{kind}_norm") ** 2 for kind in ("nuclear", "frobenius")
         )
@@ -237,7 +234,7 @@ def draw_blocks(results: Results) -> Figure:
         ax.axhline(1, **style("black", linewidth=0.8, linestyle=":"))
         ax.set(title=f"ratio of {block}", xlabel="step")
         ax.get_legend().remove()
-    axes[0, 0].legend(fontsize=8)
+    axes[0, 1].legend(fontsize=7, loc="lower left", ncols=2)
     return figure
 
 
