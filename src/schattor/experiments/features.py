@@ -142,6 +142,7 @@ def _curve(problem: Any, make: Make, lr: float, at: list[int], L: Any) -> dict[s
 def measure(session: Session, settings: Settings) -> None:
     """Make every run: for each problem and method the times to all targets over a grid, then one curve."""
     cells = list(product(DATA, LOSSES, KINDS, range(settings.seeds)))
+    session.run("text", st.problems.documentation_record)
     session.plan(len(cells) * (1 + len(settings.methods) * (settings.grid + 1)))
     for data, loss, kind, seed in cells:
         problem = _problem(session, settings, data, kind, loss, seed)
@@ -201,37 +202,34 @@ def _geometric(values: Any) -> float:
     return float(np.exp(np.log(finite).mean())) if len(finite) else math.nan
 
 
-def _advantage(results: Results, cell: str, baseline: str) -> float:
-    """Return the speed-up of Muon at the middle target."""
-    return _geometric(_speedup(results, cell, baseline, MUON)[:, len(results.settings["targets"]) // 2])
+def _advantage(results: Results, cell: str, baseline: str) -> Any:
+    """Return the speed-up of Muon at the middle target, for each seed."""
+    return _speedup(results, cell, baseline, MUON)[:, len(results.settings["targets"]) // 2]
 
 
-def _ratio(results: Results, cell: str, method: str) -> float:
-    """Return the mean ratio over the recorded steps of a method's runs, evenly spread on a logarithmic scale."""
-    return float(np.nanmean(results.arrays(f"{cell}/{method}/curve/", "ratio")))
+def _ratios(results: Results, cell: str, method: str) -> Any:
+    """Return the mean ratio along each run, over steps that are evenly spread on a logarithmic scale."""
+    return np.nanmean(results.arrays(f"{cell}/{method}/curve/", "ratio"), axis=1)
 
 
 def findings(results: Results) -> list[Finding]:
-    """Say what came out: for each data set and loss, real against Gaussian features."""
+    """Say what came out: for each data set and loss, real against Gaussian features, seed by seed."""
     out = []
     for data, loss in product(DATA, LOSSES):
-        name = f"{data}, {loss} loss"
-        ratios = [_ratio(results, f"{data}/{loss}/{kind}", MUON) for kind in KINDS]
-        for baseline in (UNTUNED, GD):
-            a, b = (_advantage(results, f"{data}/{loss}/{kind}", baseline) for kind in KINDS)
-            text = f"{name}: Muon's advantage over {baseline + (' at its best step' if baseline == GD else '')} shrinks"
-            out.append(
-                Finding(f"{text} on Gaussian features", a > b, f"{a:.3g} times fewer steps, then {b:.3g}")
-            )
-        text = f"{name}: the ratio along Muon's run is smaller on Gaussian features"
-        out.append(Finding(text, ratios[0] > ratios[1], f"{ratios[0]:.2f}, then {ratios[1]:.2f}"))
-        agree = (ratios[0] > 1) == (a > 1) and (ratios[1] > 1) == (b > 1)
+        name, cells = f"{data}, {loss} loss", [f"{data}/{loss}/{kind}" for kind in KINDS]
+        for baseline, text in ((UNTUNED, UNTUNED), (GD, "GD at its best step")):
+            a, b = (_advantage(results, cell, baseline) for cell in cells)
+            numbers = f"{_geometric(a):.3g} times fewer steps, then {_geometric(b):.3g}"
+            text = f"{name}: Muon's advantage over {text} shrinks on Gaussian features, in every seed"
+            out.append(Finding(text, bool((a > b).all()), numbers))
+        x, y = (_ratios(results, cell, MUON) for cell in cells)
+        text = f"{name}: the mean ratio along Muon's run is smaller on Gaussian features, in every seed"
+        out.append(Finding(text, bool((x > y).all()), f"{x.mean():.2f}, then {y.mean():.2f}"))
         text = f"{name}: the ratio is above 1 exactly where Muon takes fewer steps than GD at its best step"
-        out.append(
-            Finding(text, agree, f"ratios {ratios[0]:.2f}, {ratios[1]:.2f}; advantages {a:.3g}, {b:.3g}")
-        )
+        agree = all((r.mean() > 1) == (_geometric(s) > 1) for r, s in ((x, a), (y, b)))
+        out.append(Finding(text, agree, f"ratios {x.mean():.2f}, {y.mean():.2f}; {numbers}"))
         if HEAVY in results.settings["methods"]:
-            heavy = _advantage(results, f"{data}/{loss}/real", HEAVY)
+            heavy = _geometric(_advantage(results, cells[0], HEAVY))
             text = f"{name}: on real features Muon without momentum also needs fewer steps than {HEAVY}"
             out.append(Finding(text, heavy > 1, f"{heavy:.3g} times fewer"))
     return out
@@ -245,7 +243,7 @@ def tables(results: Results) -> list[Table]:
         cell = f"{data}/{loss}/{kind}"
         for method in results.settings["methods"]:
             times = results.arrays(f"{cell}/{method}/best/", "times")
-            ratio = f"{_ratio(results, cell, method):.2f}"
+            ratio = f"{_ratios(results, cell, method).mean():.2f}"
             rows.append(
                 (
                     f"{data}, {loss}, {kind}",
@@ -327,7 +325,7 @@ def draw_advantage(results: Results) -> Figure:
                 **style(colour, alpha=0.6, label=kind if i == 0 else "_"),
             )
             axes[0, 0].plot(np.full(len(values), i + offset), values, "o", **style("black", markersize=3))
-            ratios = np.nanmean(results.arrays(f"{cell}/{MUON}/curve/", "ratio"), axis=1)
+            ratios = _ratios(results, cell, MUON)
             axes[0, 1].bar(i + offset, ratios.mean(), 0.36, **style(colour, alpha=0.6))
             axes[0, 1].plot(np.full(len(ratios), i + offset), ratios, "o", **style("black", markersize=3))
     for ax in axes[0]:
