@@ -263,7 +263,11 @@ def tables(results: Results) -> list[Table]:
             head,
             rows,
         ),
-        Table("The problems, mean over seeds", ("problem", "loss at 0", "infimum", "stable rank"), facts),
+        Table(
+            f"The problems, mean over seeds; text of Python {results.runs['text']['python']}",
+            ("problem", "loss at 0", "infimum", "stable rank"),
+            facts,
+        ),
     ]
 
 
