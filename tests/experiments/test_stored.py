@@ -102,7 +102,7 @@ def test_dimension() -> None:
         else:
             equal, *below = run["ratio"]
             assert max(below) < 1
-            # p = 2 is an equality; of sixteen such means one in 250 repetitions is further off by chance.
+            # p = 2 is an equality; one of sixteen means is further off by chance once in 300 repetitions.
             assert abs(equal - 1) < 3.7 * run["error"][0]
 
 
