@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 import schattor as st
+from schattor.experiments.stochastic import Setting, average
 
 P = st.problems
 Norm = float | st.MixedNorm

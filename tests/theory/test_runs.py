@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from theory.runs import against_grid, average, measured_against_grid, random_setting, rounded
+from theory.runs import against_grid
 
 import schattor as st
+from schattor.experiments.stochastic import bounds_over_averages
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 ROWS = json.loads((RESULTS / "parameters.json").read_text())["rows"]
@@ -53,6 +55,7 @@ def bounds_over_averages(seed: int, blocks: int, rule: str) -> dict[str, float]:
         for name, (right, left) in pairs.items():
             ratios.setdefault(name, []).append(right / left)
     return {name: min(values) for name, values in ratios.items()}
+ROWS = json.loads((Path(__file__).resolve().parents[1] / "results" / "parameters.json").read_text())["rows"]
 
 
 @pytest.mark.parametrize("rule", ["ball", "regularization"])
