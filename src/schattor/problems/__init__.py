@@ -16,6 +16,7 @@ from .mlp import MLP
 from .noise import GaussianNoise, Noise, StudentNoise, WithNoise
 from .problem import Problem, SampledProblem
 from .quadratic import MatrixQuadratic
+from .text import documentation_features, documentation_record, documentation_text
 
 __all__ = [
     "MLP",
@@ -32,5 +33,8 @@ __all__ = [
     "SoftmaxRegression",
     "StudentNoise",
     "WithNoise",
+    "documentation_features",
+    "documentation_record",
+    "documentation_text",
     "gaussian_like",
 ]
