@@ -1,4 +1,4 @@
-"""Command line: ``schattor demo`` and ``schattor --version``."""
+"""Command line: ``schattor demo``, ``schattor experiment`` and ``schattor --version``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import schattor
+from schattor.experiments import NAMES
 
 if TYPE_CHECKING:
     from schattor.demo.data import Dataset
@@ -45,12 +46,26 @@ files in the output directory:
 exit codes: 0 done, 2 wrong arguments or data, 130 interrupted
 """
 
+EXPERIMENT_DESCRIPTION = """\
+Run an experiment of the papers on Schatten-family methods and on Muon, and say what came out as they say and
+what did not. Step sizes are tuned on grids whose best point is no edge. Ctrl-C keeps finished runs; the same
+command goes on with those that are missing.
+"""
+
+EXPERIMENT_EPILOG = """\
+files in the output directory:
+  results.json  command, seed, version, settings, and the numbers of every run
+  *.png         figures
+
+exit codes: 0 done, 2 wrong arguments, 130 interrupted
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        return _demo(arguments)
+        return _experiment(arguments) if arguments.command == "experiment" else _demo(arguments)
     except KeyboardInterrupt:
         return _complain("interrupted before any run was finished; nothing is written", EXIT_INTERRUPTED)
 
@@ -77,18 +92,28 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE.npz",
         help="your data: arrays X (n x d, real) and y (n integer labels)",
     )
-    demo.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        default=Path("schattor-demo"),
-        help="output directory (default: %(default)s)",
+    _add_common(demo, Path("schattor-demo"), "%(default)s")
+    experiment = commands.add_parser(
+        "experiment",
+        help="run one of the papers' experiments",
+        description=EXPERIMENT_DESCRIPTION,
+        epilog=EXPERIMENT_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    demo.add_argument(
+    experiment.add_argument("name", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
+    experiment.add_argument("--quick", action="store_true", help="the small form, of seconds, not minutes")
+    _add_common(experiment, None, "schattor-experiments/NAME, or NAME-quick")
+    return parser
+
+
+def _add_common(command: argparse.ArgumentParser, out: Path | None, shown: str) -> None:
+    command.add_argument(
+        "--out", type=Path, metavar="DIR", default=out, help=f"output directory (default: {shown})"
+    )
+    command.add_argument(
         "--seed", type=_seed, metavar="N", default=0, help="seed of all randomness (default: 0)"
     )
-    demo.add_argument("--no-progress", action="store_true", help="no progress bar, only one line per method")
-    return parser
+    command.add_argument("--no-progress", action="store_true", help="no progress bar, only lines")
 
 
 def _seed(text: str) -> int:
@@ -117,6 +142,18 @@ def _demo(arguments: argparse.Namespace) -> int:
     return _compare(arguments, dataset)
 
 
+def _experiment(arguments: argparse.Namespace) -> int:
+    from schattor.experiments import command
+
+    try:
+        command.run(arguments)
+    except command.Refused as refusal:
+        return _complain(str(refusal), EXIT_USAGE)
+    except command.Interrupted as interruption:
+        return _complain(str(interruption), EXIT_INTERRUPTED)
+    return EXIT_OK
+
+
 def _load(path: Path | None, seed: int) -> Dataset:
     import numpy as np
 
@@ -132,13 +169,14 @@ def _compare(arguments: argparse.Namespace, dataset: Dataset) -> int:
     from schattor.demo.experiment import Comparison, compare, planned_steps
     from schattor.demo.methods import METHODS
     from schattor.demo.output import header, result_table, routing_table, write_outputs
-    from schattor.demo.progress import Progress
     from schattor.demo.training import QUICK, Settings
+    from schattor.experiments.blas import one_blas_thread
+    from schattor.experiments.progress import Progress
 
     start = time.perf_counter()
     comparison = Comparison(dataset, QUICK if arguments.quick else Settings(), arguments.seed, METHODS)
     print(header(comparison), routing_table(METHODS), sep="\n\n", end="\n\n", flush=True)
-    with Progress(planned_steps(comparison), bar=not arguments.no_progress) as progress, _one_blas_thread():
+    with Progress(planned_steps(comparison), bar=not arguments.no_progress) as progress, one_blas_thread():
         compare(comparison, progress)
     with _uninterrupted():
         written = write_outputs(comparison, arguments.out)
@@ -149,19 +187,6 @@ def _compare(arguments: argparse.Namespace, dataset: Dataset) -> int:
         return _complain(f"interrupted; {kept}", EXIT_INTERRUPTED)
     print(f"done in {time.perf_counter() - start:.0f} s")
     return EXIT_OK
-
-
-def _one_blas_thread() -> contextlib.AbstractContextManager[object]:
-    """Hold BLAS to one thread.
-
-    On these small matrices a second one gains nothing, and loses much where the cores are busy.
-    """
-    if importlib.util.find_spec("threadpoolctl") is None:
-        return contextlib.nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    limits: contextlib.AbstractContextManager[object] = threadpool_limits(1)
-    return limits
 
 
 @contextlib.contextmanager

@@ -14,8 +14,9 @@ from numpy.random import SeedSequence
 from schattor.demo.data import Dataset
 from schattor.demo.methods import Method
 from schattor.demo.model import init_params, loss_and_gradients
-from schattor.demo.progress import Progress
 from schattor.demo.training import Run, Settings, minibatches, train
+from schattor.experiments.progress import Progress
+from schattor.experiments.tuning import search_grid
 
 __all__ = ["Comparison", "compare", "last_updates", "planned_steps", "seeds_of", "summary"]
 
@@ -73,16 +74,12 @@ def compare(comparison: Comparison, progress: Progress) -> None:
 def _choose_lr(comparison: Comparison, method: Method, progress: Progress) -> None:
     """Try a logarithmic grid of step sizes; extend it while the best one lies at an edge."""
     settings = comparison.settings
-    half = settings.n_lrs // 2
-    exponents = list(range(-half, settings.n_lrs - half))
-    losses = {k: _tuning_loss(comparison, method, k, progress) for k in exponents}
-    for _ in range(settings.max_extensions):
-        best = min(losses, key=losses.__getitem__)
-        if best not in (min(losses), max(losses)):
-            break
-        beyond = best - 1 if best == min(losses) else best + 1
-        progress.extend(settings.n_tuning_seeds * settings.n_steps)
-        losses[beyond] = _tuning_loss(comparison, method, beyond, progress)
+    losses = search_grid(
+        lambda exponent: _tuning_loss(comparison, method, exponent, progress),
+        settings.n_lrs,
+        extensions=settings.max_extensions,
+        on_extension=lambda: progress.extend(settings.n_tuning_seeds * settings.n_steps),
+    )
     best = min(losses, key=losses.__getitem__)
     comparison.chosen_lr[method.label] = _grid_lr(method, settings, best)
 

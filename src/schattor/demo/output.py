@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from schattor.demo.experiment import Comparison, last_updates, summary
 from schattor.demo.methods import Method
+from schattor.experiments.tables import text_table
 from schattor.plotting import plot_history, plot_spectra
 
 if TYPE_CHECKING:
@@ -51,14 +52,14 @@ def header(comparison: Comparison) -> str:
 def routing_table(methods: Sequence[Method]) -> str:
     """Which method updates the weights and which the biases."""
     rows = [(method.label, method.weights_text, method.biases_text) for method in methods]
-    return _table(("method", "weight matrices W*", "biases b*"), rows)
+    return text_table(("method", "weight matrices W*", "biases b*"), rows)
 
 
 def result_table(comparison: Comparison) -> str:
     """Best step size, test accuracy and loss (mean and standard deviation over seeds), time of a step."""
     head = ("method", "best lr", "lr grid", "test accuracy %", "test loss", "seeds", "ms/step")
     done = [method for method in comparison.methods if comparison.select(method, "final")]
-    return _table(head, [_result_row(summary(comparison, method)) for method in done], right_from=1)
+    return text_table(head, [_result_row(summary(comparison, method)) for method in done], right_from=1)
 
 
 def _result_row(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -85,20 +86,6 @@ def _grid_text(row: Mapping[str, Any]) -> str:
     if row["extended"]:
         text += f" (+{row['extended']})"
     return text + (" EDGE" if row["at_edge"] else "")
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], right_from: int | None = None) -> str:
-    widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
-    right_from = len(head) if right_from is None else right_from
-
-    def line(cells: Sequence[str]) -> str:
-        padded = (
-            cell.rjust(width) if i >= right_from else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        )
-        return "  ".join(padded).rstrip()
-
-    return "\n".join([line(head), "  ".join("-" * width for width in widths), *map(line, rows)])
 
 
 def history_rows(comparison: Comparison) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Progress of the demo: a bar on a terminal, plain lines elsewhere."""
+"""Progress: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

@@ -1,0 +1,102 @@
+"""The papers' experiments behind ``schattor experiment NAME``.
+
+Each module has one `Experiment`: settings of two sizes, a function that makes the runs, and functions of the finished
+runs that return findings, tables and figures. ``results`` keeps runs in a file, ``experiment`` makes each of them once,
+``command`` is the command line; ``progress``, ``tuning``, ``tables`` and ``blas`` also serve the demo.
+
+From Python::
+
+    from schattor import experiments
+
+    results = experiments.run("quadratic", quick=True)  # made now
+    results = experiments.stored("quadratic")  # those of the repository
+    figure = experiments.load("quadratic").figures["losses"](results)
+"""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+from pathlib import Path
+
+from .blas import one_blas_thread
+from .experiment import Experiment, Finding, Session, Table, open_session
+from .progress import Progress
+from .results import FILE, Record, Results, StoredError
+
+__all__ = [
+    "NAMES",
+    "Experiment",
+    "Finding",
+    "Record",
+    "Results",
+    "Session",
+    "StoredError",
+    "Table",
+    "load",
+    "measure",
+    "run",
+    "stored",
+]
+
+NAMES = ("quadratic", "features", "mlp", "dimension", "theorems")
+STORED = Path("docs") / "experiments"
+
+
+def load(name: str) -> Experiment:
+    """Return an experiment.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+    """
+    if name not in NAMES:
+        raise ValueError(f"name must be one of {', '.join(NAMES)}, got {name!r}")
+    experiment: Experiment = importlib.import_module(f"{__name__}.{name}").EXPERIMENT
+    return experiment
+
+
+def measure(session: Session, experiment: Experiment) -> Results:
+    """Make the runs that are missing, with one BLAS thread."""
+    with one_blas_thread():
+        experiment.measure(session, experiment.quick if session.results.quick else experiment.full)
+    return session.finish()
+
+
+def run(name: str, *, quick: bool = False, seed: int = 0, out: Path | str | None = None) -> Results:
+    """Make the runs of an experiment, without figures.
+
+    Parameters
+    ----------
+    name : str
+    quick : bool
+        The small form, of seconds.
+    seed : int
+    out : Path or str, optional
+        Directory that keeps finished runs; by default nothing is kept.
+
+    Returns
+    -------
+    Results
+    """
+    experiment = load(name)
+    with tempfile.TemporaryDirectory() as temporary, Progress(0) as progress:
+        directory = Path(temporary if out is None else out)
+        directory.mkdir(parents=True, exist_ok=True)
+        return measure(open_session(experiment, quick, seed, directory, progress), experiment)
+
+
+def stored(name: str) -> Results:
+    """Return the full results that the repository keeps, from any folder inside it.
+
+    Raises
+    ------
+    StoredError
+        Outside of the repository.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / STORED / name / FILE).is_file():
+            return Results.read(folder / STORED / name)
+    raise StoredError(f"no {STORED / name / FILE} above {here}: run `schattor experiment {name}`")
