@@ -147,10 +147,8 @@ def _experiment(arguments: argparse.Namespace) -> int:
 
     try:
         command.run(arguments)
-    except command.Refused as refusal:
-        return _complain(str(refusal), EXIT_USAGE)
-    except command.Interrupted as interruption:
-        return _complain(str(interruption), EXIT_INTERRUPTED)
+    except command.CommandError as error:
+        return _complain(str(error), EXIT_INTERRUPTED if error.interrupted else EXIT_USAGE)
     return EXIT_OK
 
 

@@ -18,8 +18,8 @@ from schattor.demo.data import Dataset, Part
 from schattor.demo.experiment import Comparison, compare, last_updates, planned_steps, seeds_of, summary
 from schattor.demo.methods import METHODS, Method
 from schattor.demo.output import COLUMNS, FILES, history_rows, result_table, routing_table, write_outputs
-from schattor.experiments.progress import Progress
 from schattor.demo.training import LinearDecay, Settings, minibatches, train
+from schattor.experiments.progress import Progress
 
 BY_LABEL = {method.label: method for method in METHODS}
 

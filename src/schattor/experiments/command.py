@@ -13,15 +13,15 @@ from schattor.experiments.progress import Progress
 from schattor.experiments.results import FILE, Results, StoredError
 from schattor.experiments.tables import text_table
 
-__all__ = ["Interrupted", "Refused", "report", "run"]
+__all__ = ["CommandError", "draw", "report", "run"]
 
 
-class Refused(Exception):
-    """The experiment cannot be run; the message is one line that says why."""
+class CommandError(Exception):
+    """The command ends early: the message is one line that says why, `interrupted` whether it was Ctrl-C."""
 
-
-class Interrupted(Exception):
-    """Ctrl-C came; the message says what is kept."""
+    def __init__(self, message: str, *, interrupted: bool = False) -> None:
+        super().__init__(message)
+        self.interrupted = interrupted
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     missing = [name for name in experiment.requires if importlib.util.find_spec(name) is None]
     if missing:
         needs = " and ".join(missing).replace("sklearn", "scikit-learn")
-        raise Refused(f'this experiment needs {needs}: pip install "schattor[{experiment.extra}]"')
+        raise CommandError(f'this experiment needs {needs}: pip install "schattor[{experiment.extra}]"')
     directory = arguments.out or Path("schattor-experiments") / (
         f"{experiment.name}-quick" if arguments.quick else experiment.name
     )
@@ -41,9 +41,8 @@ def run(arguments: argparse.Namespace) -> None:
         print(report(experiment, results), end="\n\n")
         names = draw(experiment, results, directory)
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"interrupted; finished runs are kept in {directory}, and the same command goes on"
-        ) from None
+        message = f"interrupted; finished runs are kept in {directory}, and the same command goes on"
+        raise CommandError(message, interrupted=True) from None
     print(f"written to {directory}: {', '.join([FILE, *names])}")
     print(f"done in {time.perf_counter() - start:.0f} s")
 
@@ -55,9 +54,9 @@ def _results(arguments: argparse.Namespace, experiment: Experiment, directory: P
             session = open_session(experiment, arguments.quick, arguments.seed, directory, progress)
             return experiments.measure(session, experiment)
     except StoredError as error:
-        raise Refused(str(error)) from None
+        raise CommandError(str(error)) from None
     except OSError as error:
-        raise Refused(f"--out {directory}: {error.strerror}") from None
+        raise CommandError(f"--out {directory}: {error.strerror}") from None
 
 
 def report(experiment: Experiment, results: Results) -> str:

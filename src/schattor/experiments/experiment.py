@@ -174,9 +174,7 @@ class Session:
             value = score(grid_lr(start, factor, k))
             return value if np.isfinite(value) else np.inf
 
-        scores = search_grid(
-            at, points, extensions=extensions, on_extension=lambda: self.plan(cost)
-        )
+        scores = search_grid(at, points, extensions=extensions, on_extension=lambda: self.plan(cost))
         return grid_lr(start, factor, min(scores, key=scores.__getitem__))
 
 
@@ -207,4 +205,3 @@ def open_session(
                 f"{directory / FILE}: holds runs of another {name} ({old}); remove it or choose another --out"
             )
     return Session(stored, directory, progress)
-

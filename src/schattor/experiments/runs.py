@@ -1,0 +1,76 @@
+"""Runs of an optimizer on a problem, recorded at chosen steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from schattor import diagnostics
+from schattor.optimizer import Optimizer
+from schattor.problems import Problem
+from schattor.problems.problem import Blocks, Params
+
+__all__ = ["checkpoints", "curvature_ratio", "follow", "slope"]
+
+
+def checkpoints(steps: int, count: int) -> list[int]:
+    """Return steps 0, 1, ..., `steps`, about `count` of them, evenly spread on a logarithmic scale."""
+    return sorted({0, *np.geomspace(1, steps, count).round().astype(int).tolist()})
+
+
+def follow(
+    problem: Problem,
+    opt: Optimizer,
+    at: Sequence[int],
+    watch: Callable[[Params], Mapping[str, float]],
+    gradient: Callable[[Params], Blocks] | None = None,
+) -> dict[str, list[float]]:
+    """Make steps up to the last of `at`; return what `watch` says at those steps, one list for each quantity.
+
+    Parameters
+    ----------
+    problem : Problem
+    opt : Optimizer
+        Over the parameters, which are changed; with ``on_nonfinite="skip"`` a run that diverges ends early.
+    at : sequence of int
+        Steps in ascending order; 0 is the start.
+    watch : callable
+        Parameters -> numbers.
+    gradient : callable, optional
+        Parameters -> what the step is given; that of the problem by default.
+
+    Returns
+    -------
+    dict of str to list of float
+        NaN after a divergence.
+    """
+    gradient = gradient or problem.gradient
+    rows: list[Mapping[str, float]] = []
+    step = 0
+    for stop in at:
+        while step < stop and not opt.skipped_steps:
+            opt.step(gradient(opt.params))
+            step += 1
+        rows.append(watch(opt.params) if not opt.skipped_steps else dict.fromkeys(rows[0], math.nan))
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def curvature_ratio(
+    problem: Problem, params: Params, name: str = "W", L: Any = "operator_norm"
+) -> dict[str, float]:
+    """Return J_t, L_t, the norms and the ratio of `schattor.diagnostics.muon_ratio` at a point."""
+    hessian = diagnostics.block_hessian(problem.hvp, params, name)
+    found = diagnostics.muon_ratio(hessian, problem.gradient(params)[name], L, rtol=1e-2, rng=0)
+    return {**found._asdict(), "ratio": found.ratio}
+
+
+def slope(x: Any, y: Any) -> tuple[float, float]:
+    """Return the exponent b of the least-squares fit y ~ x^b on logarithmic scales, and its standard error."""
+    u, v = np.log(np.asarray(x, np.float64)), np.log(np.asarray(y, np.float64))
+    u, v = u - u.mean(), v - v.mean()
+    b = float(u @ v / (u @ u))
+    rest = v - b * u
+    return b, math.sqrt(float(rest @ rest) / (max(len(u) - 2, 1)) / float(u @ u))
