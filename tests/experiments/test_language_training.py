@@ -9,7 +9,15 @@ import pytest
 
 import schattor as st
 from schattor.experiments.architecture import Architecture, initial_parameters
-from schattor.experiments.language_training import METHODS, QUICK, Settings, batches, corpus, optimizer
+from schattor.experiments.language_training import (
+    METHODS,
+    QUICK,
+    Settings,
+    WarmupDecay,
+    batches,
+    corpus,
+    optimizer,
+)
 
 FULL = Settings()
 
@@ -64,23 +72,14 @@ def test_weights_are_drawn_as_gpt2_draws_them():
 def test_the_method_gets_the_hidden_matrices_and_adamw_the_rest(name, capsys):
     """AdamW has one step size for all blocks; Muon is for matrices, and embeddings and norms are no maps to it."""
     params = initial_parameters(QUICK.architecture, np.random.default_rng(0))
-    optimizer(name, params, 0.01, steps=10).explain()
+    optimizer(name, params, 0.01).explain()
     lines = capsys.readouterr().out.splitlines()
     for block in params:
         (line,) = [line for line in lines if line.split()[:1] == [block]]
         assert (name.lower().split()[0] if block in QUICK.architecture.matrices else "adamw") in line
 
 
-def test_the_step_size_falls_to_zero():
-    """The last step of a run is made with 1/steps of the first one's size."""
-    params = initial_parameters(QUICK.architecture, np.random.default_rng(0))
-    opt = optimizer("Schattor p=inf", params, 0.01, steps=10)
-    gradient = {
-        k: np.random.default_rng(1).standard_normal(x.shape).astype(np.float32) for k, x in params.items()
-    }
-    lengths = []
-    for _ in range(10):
-        before = params["h0/expand/W"].copy()
-        opt.step(gradient)
-        lengths.append(np.linalg.norm(params["h0/expand/W"] - before, 2))
-    np.testing.assert_allclose(lengths, 0.01 * (1 - np.arange(10) / 10), rtol=1e-4)
+def test_the_step_size_rises_and_falls_to_zero():
+    """Linearly up over the first fifth, linearly down to zero over the rest; every step has a positive size."""
+    schedule = WarmupDecay(steps=10, warmup=0.2)
+    np.testing.assert_allclose([schedule(t) for t in range(11)], [1 / 2, 1, *np.arange(8, -1, -1) / 8])

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 import schattor as st
 from schattor import diagnostics, recipes
-from schattor.demo.training import LinearDecay
 from schattor.experiments.architecture import Architecture, initial_parameters
 from schattor.experiments.experiment import Session
 from schattor.experiments.results import StoredError
@@ -41,6 +40,8 @@ class Settings:
         Steps of a final run and of a tuning run; final runs of each method.
     factor : float
         Between the three step sizes of the grid.
+    warmup : float
+        Share of the steps over which the step size rises.
     evaluate_every, ratio_every : int
         Steps between evaluations, and, with the first seed, between measurements of the ratio.
     held_out : int
@@ -56,6 +57,7 @@ class Settings:
     tuning_steps: int = 100
     seeds: int = 3
     factor: float = 2.0
+    warmup: float = 0.2
     evaluate_every: int = 20
     ratio_every: int = 50
     held_out: int = 32
@@ -105,6 +107,19 @@ METHODS = {
     "Schattor p=8": _schattor(8, 0.01, "green"),
     "Schattor p=inf": _schattor(math.inf, 0.01, "pink"),
 }
+
+
+@dataclass(frozen=True)
+class WarmupDecay:
+    """Schedule that rises linearly to 1 over a share of the steps, and falls linearly to 0 at their end."""
+
+    steps: int
+    warmup: float
+
+    def __call__(self, step: int) -> float:
+        """Return the factor of step number `step`."""
+        rise = self.warmup * self.steps
+        return min((step + 1) / rise, (self.steps - step) / (self.steps - rise))
 
 
 class Corpus(NamedTuple):
@@ -185,7 +200,7 @@ def train(
     seed: int,
     with_ratio: bool,
 ) -> dict[str, Any]:
-    """Train the model once; the step size decays linearly to zero. After a divergence the losses are NaN.
+    """Train the model once. After a divergence the losses are NaN.
 
     ``training_loss`` is the mean over the batches since the evaluation before. With `with_ratio`, ``J``, ``L`` and
     ``ratio`` have a list over the hidden matrices for each of ``ratio_steps``.
@@ -194,7 +209,10 @@ def train(
 
     rng = session.rng(seed)
     params = initial_parameters(settings.architecture, rng)
-    model, opt = GPT(settings.architecture, params), optimizer(name, params, lr, steps)
+    model, opt = (
+        GPT(settings.architecture, params),
+        optimizer(name, params, lr, WarmupDecay(steps, settings.warmup)),
+    )
     stream, clock = batches(text.training, settings, rng), _Clock()
     at = list(range(0, steps + 1, settings.evaluate_every))
     training, held_out = np.full((2, len(at)), math.nan)
@@ -237,13 +255,15 @@ class _Clock:
         return {"gradient_ms": gradient, "step_ms": step}
 
 
-def optimizer(name: str, params: dict[str, Any], lr: float, steps: int) -> st.Optimizer:
+def optimizer(
+    name: str, params: dict[str, Any], lr: float, schedule: Callable[[int], float] | None = None
+) -> st.Optimizer:
     """Return the optimizer of a method, with the rest of the parameters by AdamW."""
     method = METHODS[name]
     routes = {"*": method.matrices(lr)}
     if method.rest is not None:
         routes = {"h*/W": method.matrices(lr), "*": method.rest}
-    return st.Optimizer(params, routes, schedule=LinearDecay(steps), on_nonfinite="skip", n_threads=1)
+    return st.Optimizer(params, routes, schedule=schedule, on_nonfinite="skip", n_threads=1)
 
 
 def block_ratios(model: GPT, architecture: Architecture, tokens: Tokens) -> dict[str, list[float]]:
