@@ -32,6 +32,7 @@ extensions = [
     "sphinx_design",
     "api_coverage",
     "benchmark_pages",
+    "experiment_pages",
     "local_mathjax",
     "notebook_pages",
     "published_pages",
@@ -39,7 +40,15 @@ extensions = [
 ]
 
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
-exclude_patterns = ["_build", "_static", "_benchmarks", "_published", "_recipes/table.md", "ext"]
+exclude_patterns = [
+    "_build",
+    "_static",
+    "_benchmarks",
+    "_experiments",
+    "_published",
+    "_recipes/table.md",
+    "ext",
+]
 nitpicky = False
 
 # MyST

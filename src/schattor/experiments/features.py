@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["EXPERIMENT"]
 
 DATA, KINDS, LOSSES = ("digits", "text"), ("real", "Gaussian"), ("softmax", "squared")
-GD, MUON = "GD", "Muon"
+GD, MUON, UNTUNED, HEAVY = "GD", "Muon", "GD at 1/L", "GD with momentum 0.9"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Settings:
     steps: int = 1000
     seeds: int = 3
     targets: tuple[float, ...] = (0.1, 0.01, 0.001)
-    methods: tuple[str, ...] = (GD, MUON, "GD with momentum 0.9", "Schattor p = 4")
+    methods: tuple[str, ...] = (UNTUNED, GD, HEAVY, MUON, "Schattor p = 4")
     grid: int = 5
     loss_points: int = 120
     ratio_points: int = 25
@@ -54,9 +55,10 @@ QUICK = Settings(
 
 Make = Callable[[Any, float], st.Optimizer]
 MAKERS: dict[str, Make] = {
+    UNTUNED: lambda params, lr: st.SGD(params, lr=lr),
     GD: lambda params, lr: st.SGD(params, lr=lr, on_nonfinite="skip"),
     MUON: lambda params, lr: st.Schattor(params, p=math.inf, lr=lr, momentum=0, on_nonfinite="skip"),
-    "GD with momentum 0.9": lambda params, lr: st.SGD(params, lr=lr, momentum=0.9, on_nonfinite="skip"),
+    HEAVY: lambda params, lr: st.SGD(params, lr=lr, momentum=0.9, on_nonfinite="skip"),
     "Schattor p = 4": lambda params, lr: st.Schattor(params, p=4, lr=lr, momentum=0, on_nonfinite="skip"),
 }
 
@@ -76,12 +78,10 @@ def _problem(session: Session, settings: Settings, data: str, kind: str, loss: s
     """Return the problem on a random choice of samples, the same for both kinds of features."""
     X, y = _features(data)
     chosen = session.rng(seed, 0).permutation(len(X))[: settings.samples]
-    X, y = X[chosen], np.unique(y[chosen], return_inverse=True)[1]
+    X, Y = X[chosen], np.eye(y.max() + 1)[y[chosen]]
     if kind == "Gaussian":
         X = st.problems.gaussian_like(X, session.rng(seed, 1))
-    if loss == "softmax":
-        return st.problems.SoftmaxRegression(X, y)
-    return st.problems.LinearRegression(X, np.eye(y.max() + 1)[y])
+    return (st.problems.SoftmaxRegression if loss == "softmax" else st.problems.LinearRegression)(X, Y)
 
 
 def _describe(problem: Any, steps: int) -> dict[str, float]:
@@ -104,7 +104,7 @@ def _softmax_infimum(problem: Any, steps: int) -> float:
         st.SGD(problem.start(), lr=2 / L, momentum=0.95),
         st.Schattor(problem.start(), p=math.inf, lr=0.2, momentum=0.9, schedule=lambda t: 1 - t / steps),
     )
-    losses = []
+    losses: list[float] = []
     for opt in runs:
         for _ in range(steps):
             opt.step(problem.gradient(opt.params))
@@ -142,6 +142,7 @@ def _curve(problem: Any, make: Make, lr: float, at: list[int], L: Any) -> dict[s
 def measure(session: Session, settings: Settings) -> None:
     """Make every run: for each problem and method the times to all targets over a grid, then one curve."""
     cells = list(product(DATA, LOSSES, KINDS, range(settings.seeds)))
+    session.run("text", st.problems.documentation_record)
     session.plan(len(cells) * (1 + len(settings.methods) * (settings.grid + 1)))
     for data, loss, kind, seed in cells:
         problem = _problem(session, settings, data, kind, loss, seed)
@@ -165,17 +166,16 @@ def _tuned(
         time = run["times"][number]
         if time is not None:
             return float(time)
-        return (
-            math.inf
-            if run["least"] is None
-            else settings.steps * (1 + (run["least"] - facts["infimum"]) / gap)
-        )
+        # Not reached: the closer, the better.
+        left = math.inf if run["least"] is None else (run["least"] - facts["infimum"]) / gap
+        return float(settings.steps * (1 + left))
 
-    best = [
-        session.tune(lambda lr, i=i: score(lr, i), start, 2.0, settings.grid, extensions=12)
-        for i in range(len(levels))
-    ]
-    times = [min(score(lr, i), math.inf) for i, lr in enumerate(best)]
+    if method == UNTUNED:
+        best = [1 / facts["L"]] * len(levels)
+    else:
+        scores = [partial(score, number=i) for i in range(len(levels))]
+        best = [session.tune(f, start, 2.0, settings.grid, extensions=12) for f in scores]
+    times = [score(lr, i) for i, lr in enumerate(best)]
     reached = [t if t <= settings.steps else math.nan for t in times]
     session.run(f"{cell}/{method}/best/{seed}", lambda: {"lr": best, "times": reached})
     L = facts["L"] if cell.split("/")[1] == "squared" else "operator_norm"
@@ -188,10 +188,13 @@ def _tuned(
 
 
 def _speedup(results: Results, cell: str, baseline: str, method: str) -> Any:
-    """Return how many times fewer steps the method takes than the baseline to each target (rows: seeds)."""
-    return results.arrays(f"{cell}/{baseline}/best/", "times") / results.arrays(
-        f"{cell}/{method}/best/", "times"
-    )
+    """Return how many times fewer steps the method takes than the baseline to each target (rows: seeds).
+
+    A target that was not reached counts as reached by the last step.
+    """
+    slow, fast = (results.arrays(f"{cell}/{name}/best/", "times") for name in (baseline, method))
+    steps = results.settings["steps"]
+    return np.nan_to_num(slow, nan=steps) / np.nan_to_num(fast, nan=steps)
 
 
 def _geometric(values: Any) -> float:
@@ -199,56 +202,36 @@ def _geometric(values: Any) -> float:
     return float(np.exp(np.log(finite).mean())) if len(finite) else math.nan
 
 
-def _ratio(results: Results, cell: str, method: str) -> float:
-    """Return the mean ratio over the recorded steps of a method's runs, evenly spread on a logarithmic scale."""
-    return float(np.nanmean(results.arrays(f"{cell}/{method}/curve/", "ratio")))
+def _advantage(results: Results, cell: str, baseline: str) -> Any:
+    """Return the speed-up of Muon at the middle target, for each seed."""
+    return _speedup(results, cell, baseline, MUON)[:, len(results.settings["targets"]) // 2]
+
+
+def _ratios(results: Results, cell: str, method: str) -> Any:
+    """Return the mean ratio along each run, over steps that are evenly spread on a logarithmic scale."""
+    return np.nanmean(results.arrays(f"{cell}/{method}/curve/", "ratio"), axis=1)
 
 
 def findings(results: Results) -> list[Finding]:
-    """Say what came out: for each data set and loss, real against Gaussian features."""
+    """Say what came out: for each data set and loss, real against Gaussian features, seed by seed."""
     out = []
-    middle = len(results.settings["targets"]) // 2
-    target = results.settings["targets"][middle]
     for data, loss in product(DATA, LOSSES):
-        real, other = (_speedup(results, f"{data}/{loss}/{kind}", GD, MUON)[:, middle] for kind in KINDS)
-        a, b = _geometric(real), _geometric(other)
-        name = f"{data}, {loss} loss"
-        out.append(
-            Finding(
-                f"{name}: Muon's advantage over gradient descent in steps to {target:g} of the initial gap"
-                " shrinks on Gaussian features",
-                a > b,
-                f"{a:.3g} times fewer steps on real features, {b:.3g} on Gaussian ones",
-            )
-        )
-        ratios = [_ratio(results, f"{data}/{loss}/{kind}", MUON) for kind in KINDS]
-        out.append(
-            Finding(
-                f"{name}: so does the mean ratio along Muon's run",
-                ratios[0] > ratios[1],
-                f"{ratios[0]:.2f} and {ratios[1]:.2f}",
-            )
-        )
-        predicted = (ratios[0] > 1) == (a > 1) and (ratios[1] > 1) == (b > 1)
-        out.append(
-            Finding(
-                f"{name}: the ratio is above 1 where Muon takes fewer steps, and only there",
-                predicted,
-                f"ratios {ratios[0]:.2f}, {ratios[1]:.2f}; advantages {a:.3g}, {b:.3g}",
-            )
-        )
-        if "GD with momentum 0.9" in results.settings["methods"]:
-            heavy = _geometric(
-                _speedup(results, f"{data}/{loss}/real", "GD with momentum 0.9", MUON)[:, middle]
-            )
-            out.append(
-                Finding(
-                    f"{name}: on real features Muon without momentum also needs fewer steps than gradient descent"
-                    " with momentum 0.9",
-                    heavy > 1,
-                    f"{heavy:.3g} times fewer",
-                )
-            )
+        name, cells = f"{data}, {loss} loss", [f"{data}/{loss}/{kind}" for kind in KINDS]
+        for baseline, text in ((UNTUNED, UNTUNED), (GD, "GD at its best step")):
+            a, b = (_advantage(results, cell, baseline) for cell in cells)
+            numbers = f"{_geometric(a):.3g} times fewer steps, then {_geometric(b):.3g}"
+            text = f"{name}: Muon's advantage over {text} shrinks on Gaussian features, in every seed"
+            out.append(Finding(text, bool((a > b).all()), numbers))
+        x, y = (_ratios(results, cell, MUON) for cell in cells)
+        text = f"{name}: the mean ratio along Muon's run is smaller on Gaussian features, in every seed"
+        out.append(Finding(text, bool((x > y).all()), f"{x.mean():.2f}, then {y.mean():.2f}"))
+        text = f"{name}: the ratio is above 1 exactly where Muon takes fewer steps than GD at its best step"
+        agree = all((r.mean() > 1) == (_geometric(s) > 1) for r, s in ((x, a), (y, b)))
+        out.append(Finding(text, agree, f"ratios {x.mean():.2f}, {y.mean():.2f}; {numbers}"))
+        if HEAVY in results.settings["methods"]:
+            heavy = _geometric(_advantage(results, cells[0], HEAVY))
+            text = f"{name}: on real features Muon without momentum also needs fewer steps than {HEAVY}"
+            out.append(Finding(text, heavy > 1, f"{heavy:.3g} times fewer"))
     return out
 
 
@@ -260,7 +243,7 @@ def tables(results: Results) -> list[Table]:
         cell = f"{data}/{loss}/{kind}"
         for method in results.settings["methods"]:
             times = results.arrays(f"{cell}/{method}/best/", "times")
-            ratio = f"{_ratio(results, cell, method):.2f}"
+            ratio = f"{_ratios(results, cell, method).mean():.2f}"
             rows.append(
                 (
                     f"{data}, {loss}, {kind}",
@@ -280,7 +263,11 @@ def tables(results: Results) -> list[Table]:
             head,
             rows,
         ),
-        Table("The problems, mean over seeds", ("problem", "loss at 0", "infimum", "stable rank"), facts),
+        Table(
+            f"The problems, mean over seeds; text of Python {results.runs['text']['python']}",
+            ("problem", "loss at 0", "infimum", "stable rank"),
+            facts,
+        ),
     ]
 
 
@@ -292,15 +279,16 @@ def _steps_text(times: Any) -> str:
 
 
 STYLES = {
+    UNTUNED: style("grey", linewidth=1.3, linestyle="--"),
     GD: style("black", linewidth=2),
     MUON: style("red", linewidth=2),
-    "GD with momentum 0.9": style("orange"),
+    HEAVY: style("orange"),
     "Schattor p = 4": style("blue"),
 }
 
 
 def draw_losses(results: Results) -> Figure:
-    """Distance of the loss from its infimum along the runs tuned for the middle target."""
+    """Draw the distance of the loss from its infimum along the runs tuned for the middle target."""
     figure, axes = new_figure(4, 2, width=4.2, height=3.3)
     methods = results.settings["methods"]
     for row, kind in enumerate(KINDS):
@@ -326,7 +314,7 @@ def draw_losses(results: Results) -> Figure:
 
 
 def draw_advantage(results: Results) -> Figure:
-    """Muon's advantage in steps, and the ratio along its runs, on both kinds of features."""
+    """Draw Muon's advantage in steps, and the ratio along its runs, on both kinds of features."""
     figure, axes = new_figure(2)
     cells = list(product(DATA, LOSSES))
     middle = len(results.settings["targets"]) // 2
@@ -341,7 +329,7 @@ def draw_advantage(results: Results) -> Figure:
                 **style(colour, alpha=0.6, label=kind if i == 0 else "_"),
             )
             axes[0, 0].plot(np.full(len(values), i + offset), values, "o", **style("black", markersize=3))
-            ratios = np.nanmean(results.arrays(f"{cell}/{MUON}/curve/", "ratio"), axis=1)
+            ratios = _ratios(results, cell, MUON)
             axes[0, 1].bar(i + offset, ratios.mean(), 0.36, **style(colour, alpha=0.6))
             axes[0, 1].plot(np.full(len(ratios), i + offset), ratios, "o", **style("black", markersize=3))
     for ax in axes[0]:
@@ -360,7 +348,7 @@ EXPERIMENT = Experiment(
     title="Softmax and squared loss of Wx, on real features and on Gaussian ones of equal size and scale",
     description="""\
 Digits (8 x 8 pixels) and paragraphs of Python's documentation (256 words, tf-idf), ten classes; full gradients from
-W = 0, constant steps. Each method takes the best step for each target: a fraction of the initial distance from inf f.""",
+W = 0, constant steps. For each target, a fraction of the initial distance from inf f, the step that is there first.""",
     full=Settings(),
     quick=QUICK,
     measure=measure,

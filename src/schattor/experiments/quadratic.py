@@ -249,7 +249,7 @@ def findings(results: Results) -> list[Finding]:
 
 
 def _limits(results: Results, muon: Any) -> list[Finding]:
-    """What the comparison with gradient descent at 1/L does not say."""
+    """Say what the comparison with gradient descent at 1/L leaves out."""
     steepest = _steepest(results)
     steps, descent, envelope = _ahead(results)
     best = results.array(f"{steepest}/{MUON}/0", "loss")
@@ -327,7 +327,7 @@ STYLES = {
 
 
 def draw_losses(results: Results) -> Figure:
-    """Losses of all methods on the steepest spectrum, and of both sides on flat ones."""
+    """Draw the losses of all methods on the steepest spectrum, and of both sides on flat ones."""
     conditions = [c for c in results.settings["conditions"] if c <= 2][::-1]
     figure, axes = new_figure(1 + len(conditions))
     for ax, condition in zip(axes[0], (results.settings["conditions"][-1], *conditions), strict=True):
@@ -337,6 +337,7 @@ def draw_losses(results: Results) -> Figure:
         plot_history(curves, steps, band="range", styles=STYLES, ax=ax)
         ax.set(
             xscale="symlog",
+            xlim=(0, steps[-1]),
             xlabel="step",
             title="Q = I" if condition == 1 else f"condition number {condition:g}",
         )
@@ -347,19 +348,21 @@ def draw_losses(results: Results) -> Figure:
 
 
 def draw_floors(results: Results) -> Figure:
-    """Muon at constant steps, their envelope, and gradient descent."""
+    """Draw Muon at constant steps, their envelope, and gradient descent."""
     figure, axes = new_figure(2)
     steps, descent, envelope = _ahead(results)
+    # At its floor Muon jumps to and fro: one side of it is drawn, the even steps.
+    shown = (steps % 2 == 0) & (steps > 0) | (steps == 1)
     sweep = [key for key in results.runs if key.startswith("sweep/")]
     for ax, scale in zip(axes[0], ("log", "linear"), strict=True):
         for i, key in enumerate(sweep):
             ax.plot(
-                steps[1:],
-                results.array(key, "loss")[1:],
+                steps[shown],
+                results.array(key, "loss")[shown],
                 **style("sky", linewidth=0.8, label="_" if i else "Muon, constant steps from 0.001 to 1"),
             )
-        ax.plot(steps[1:], envelope[1:], **style("red", label="the best of them at each step"))
-        ax.plot(steps[1:], descent[1:], **style("black", linewidth=2, label=DESCENT))
+        ax.plot(steps[shown], envelope[shown], **style("red", label="the best of them at each step"))
+        ax.plot(steps[shown], descent[shown], **style("black", linewidth=2, label=DESCENT))
         ax.set(xscale=scale, yscale="log", xlabel="step", ylabel="loss (seed 0)")
         ax.grid(True, alpha=0.25)
     axes[0, 0].set_title("Where each step stops")
@@ -369,7 +372,7 @@ def draw_floors(results: Results) -> Figure:
 
 
 def draw_ratio(results: Results) -> Figure:
-    """The ratio along the runs, and the final losses over the condition number."""
+    """Draw the ratio along the runs, and the final losses over the condition number."""
     figure, axes = new_figure(3)
     conditions = results.settings["conditions"]
     colours = ("black", "grey", "sky", "blue", "red")

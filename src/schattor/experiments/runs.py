@@ -68,9 +68,26 @@ def curvature_ratio(
 
 
 def slope(x: Any, y: Any) -> tuple[float, float]:
-    """Return the exponent b of the least-squares fit y ~ x^b on logarithmic scales, and its standard error."""
-    u, v = np.log(np.asarray(x, np.float64)), np.log(np.asarray(y, np.float64))
-    u, v = u - u.mean(), v - v.mean()
-    b = float(u @ v / (u @ u))
+    """Return the exponent b of the least-squares fit y ~ x^b on logarithmic scales, and its standard error.
+
+    Parameters
+    ----------
+    x : array_like, shape (k,)
+    y : array_like, shape (k,) or (k, seeds)
+        Each seed has a level of its own; the exponent is common.
+
+    Examples
+    --------
+    >>> from schattor.experiments.runs import slope
+    >>> b, error = slope([1, 2, 4], [[3, 5], [12, 20], [48, 80]])
+    >>> round(b, 6), round(error, 6)
+    (2.0, 0.0)
+    """
+    u = np.log(np.asarray(x, np.float64))
+    v = np.log(np.asarray(y, np.float64)).reshape(len(u), -1)
+    u, v = (u - u.mean())[:, None], v - v.mean(axis=0)
+    spread = v.shape[1] * float((u * u).sum())
+    b = float((u * v).sum()) / spread
     rest = v - b * u
-    return b, math.sqrt(float(rest @ rest) / (max(len(u) - 2, 1)) / float(u @ u))
+    freedom = max(v.size - v.shape[1] - 1, 1)
+    return b, math.sqrt(float((rest * rest).sum()) / freedom / spread)
