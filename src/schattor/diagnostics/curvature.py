@@ -13,7 +13,8 @@ import numpy.typing as npt
 from .._arrays import FloatArray
 from ..geometries import Geometry, Schatten
 from ..values import Domain
-from .hessian import LinearMap, Rng, top_eigenvalues
+from .eigenvalues import top_eigenvalues
+from .hessian import LinearMap, Rng
 
 EXPONENTS = (2.0, 3.0, 4.0, 8.0, math.inf)
 _FINITE = Domain("finite, or 'operator_norm' or 'rayleigh'", math.isfinite)
