@@ -17,7 +17,7 @@ from schattor.plotting import plot_history
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["EXPERIMENT"]
+__all__ = ["EXPERIMENT", "block_means"]
 
 
 def _finals(results: Results, quantity: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def _below(losses: dict[str, Any], first: str, second: str) -> tuple[bool, str]:
     return bool((a < b).all()), f"{_mean(a)} against {_mean(b)}"
 
 
-def _ratios(results: Results, name: str, kind: int | slice = slice(None)) -> tuple[Any, float]:
+def block_means(results: Results, name: str, kind: int | slice = slice(None)) -> tuple[Any, float]:
     """Return the mean ratio over the blocks at each measurement, and the share of blocks without one.
 
     Where the curvature along a direction is not positive, no step length is best: the block has no ratio. `kind` is
@@ -72,7 +72,7 @@ def findings(results: Results) -> list[Finding]:
     )
     out.append(Finding(f"{best} ends below Muon with every seed", *_below(last, best, "Muon")))
     for name in ("Muon", "AdamW"):
-        ratio, without = _ratios(results, name)
+        ratio, without = block_means(results, name)
         numbers = f"{ratio.min():.2f} to {ratio.max():.2f}; {without:.0%} of the blocks have none"
         out.append(
             Finding(
@@ -113,7 +113,7 @@ def tables(results: Results) -> list[Table]:
     steps = [str(int(step)) for step in results.array("final/Muon/0", "ratio_steps")]
     lines: list[tuple[str, ...]] = []
     for name in METHODS:
-        ratio, without = _ratios(results, name)
+        ratio, without = block_means(results, name)
         lines.append((name, *(f"{x:.2f}" for x in ratio), f"{without:.0%}"))
     title = (
         "Mean over the hidden matrices of |g|_*^2 L / (|g|_F^2 J), by step, first seed; blocks without one"
@@ -125,7 +125,7 @@ def _styles() -> dict[str, dict[str, Any]]:
     return {name: style(method.colour) for name, method in METHODS.items()}
 
 
-def _losses(results: Results) -> Figure:
+def _draw_losses(results: Results) -> Figure:
     figure, ((left, right),) = new_figure(2, width=5.6)
     for ax, part in ((left, "training"), (right, "held-out")):
         steps = results.array("final/Muon/0", "steps")
@@ -138,13 +138,13 @@ def _losses(results: Results) -> Figure:
     return figure
 
 
-def _ratio_figure(results: Results) -> Figure:
+def _draw_ratio(results: Results) -> Figure:
     figure, ((left, right),) = new_figure(2, width=5.6)
     steps = results.array("final/Muon/0", "ratio_steps")
-    means = {name: _ratios(results, name)[0] for name in METHODS}
+    means = {name: block_means(results, name)[0] for name in METHODS}
     plot_history(means, steps, styles=_styles(), ax=left)
     left.set_ylabel("mean ratio over the hidden matrices")
-    kinds = {name: _ratios(results, "Muon", kind)[0] for kind, name in enumerate(MATRICES)}
+    kinds = {name: block_means(results, "Muon", kind)[0] for kind, name in enumerate(MATRICES)}
     plot_history(kinds, steps, ax=right)
     right.set_ylabel("mean ratio over the layers, along Muon's run")
     for ax in (left, right):
@@ -159,14 +159,15 @@ EXPERIMENT = Experiment(
     description="""\
 Six layers of width 128 learn the bytes of Python's documentation, one tenth of which is held out. The hidden
 matrices get AdamW, Muon or Schattor with p = 3, 4, 8, inf; embeddings, norms and biases get AdamW. Each method
-takes the best of three step sizes after 100 steps, then makes 400 steps with three seeds. With the first seed the
-ratio of arXiv 2505.23737 is measured on every hidden matrix, by two Hessian-vector products each.""",
+takes the best of three step sizes after 100 steps, then makes 400 steps with three seeds; step sizes rise over
+the first fifth of a run and fall to zero. With the first seed the ratio of arXiv 2505.23737 is measured on every
+hidden matrix, by two Hessian-vector products each.""",
     full=Settings(),
     quick=QUICK,
     measure=measure,
     findings=findings,
     tables=tables,
-    figures={"losses": _losses, "ratio": _ratio_figure},
+    figures={"losses": _draw_losses, "ratio": _draw_ratio},
     requires=("torch", "matplotlib"),
     extra="experiments",
 )

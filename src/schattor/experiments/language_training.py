@@ -100,7 +100,7 @@ def _schattor(p: float, middle: float, colour: str) -> Method:
 
 
 METHODS = {
-    "AdamW": Method(lambda lr: recipes.adamw(lr=lr, betas=(0.9, 0.95), weight_decay=0), 9e-3, None, "orange"),
+    "AdamW": Method(lambda lr: recipes.adamw(lr=lr, betas=(0.9, 0.95), weight_decay=0), 1e-3, None, "orange"),
     "Muon": Method(lambda lr: recipes.muon(lr=lr), 0.015, REST, "red"),
     "Schattor p=3": _schattor(3, 0.01, "sky"),
     "Schattor p=4": _schattor(4, 0.01, "blue"),
