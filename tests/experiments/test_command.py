@@ -12,7 +12,7 @@ import pytest
 
 from schattor import experiments
 from schattor.cli import main
-from schattor.experiments import quadratic
+from schattor.experiments import quadratic, quadratic_report
 from schattor.experiments.results import FILE
 
 # Half a second: enough to see what is written, not what comes out.
@@ -22,7 +22,7 @@ TINY = replace(quadratic.QUICK, steps=60, points=10, conditions=(1, 2, 100), swe
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """The quadratic with short runs and one figure."""
-    figures = {"floors": quadratic.draw_floors}
+    figures = {"floors": quadratic_report.draw_floors}
     monkeypatch.setattr(quadratic, "EXPERIMENT", replace(quadratic.EXPERIMENT, quick=TINY, figures=figures))
 
 

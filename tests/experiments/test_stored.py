@@ -100,7 +100,10 @@ def test_dimension() -> None:
         if key.startswith("run/"):
             assert np.mean(run["average"]) < run["bound"]
         else:
-            assert (np.array(run["ratio"]) < 1 + 3 * np.array(run["error"])).all()
+            equal, *below = run["ratio"]
+            assert max(below) < 1
+            # p = 2 is an equality; one of sixteen means is further off by chance once in 300 repetitions.
+            assert abs(equal - 1) < 3.7 * run["error"][0]
 
 
 def test_theorems() -> None:

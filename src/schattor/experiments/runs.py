@@ -61,10 +61,14 @@ def follow(
 def curvature_ratio(
     problem: Problem, params: Params, name: str = "W", L: Any = "operator_norm"
 ) -> dict[str, float]:
-    """Return J_t, L_t, the norms and the ratio of `schattor.diagnostics.muon_ratio` at a point."""
-    hessian = diagnostics.block_hessian(problem.hvp, params, name)
-    found = diagnostics.muon_ratio(hessian, problem.gradient(params)[name], L, rtol=1e-2, rng=0)
-    return {**found._asdict(), "ratio": found.ratio}
+    """Return J_t, L_t, the norms and the ratio of `schattor.diagnostics.muon_ratio` at a point.
+
+    And ``"rayleigh_ratio"``, with the Rayleigh quotient of the Hessian at the gradient in place of L_t.
+    """
+    hessian, gradient = diagnostics.block_hessian(problem.hvp, params, name), problem.gradient(params)[name]
+    found = diagnostics.muon_ratio(hessian, gradient, L, rtol=1e-2, rng=0)
+    rayleigh = found._replace(L=diagnostics.curvature(hessian, gradient, 2))
+    return {**found._asdict(), "ratio": found.ratio, "rayleigh_ratio": rayleigh.ratio}
 
 
 def slope(x: Any, y: Any) -> tuple[float, float]:

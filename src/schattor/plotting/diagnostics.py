@@ -190,8 +190,9 @@ def plot_curvature_profile(
         ax.plot(np.arange(len(shown)), shown, label=label, **style)
     names = [_short(str(geometry)) for geometry in next(iter(curves.values())).geometries]
     ax.set_xticks(np.arange(len(names)), names)
-    ax.set_xlabel("exponent p" if all(n == "∞" or n[0].isdigit() for n in names) else "norm")
-    ax.set_ylabel(quantity.replace("_", " ") + (f" over that of {names[0]}" if relative else ""))
+    exponents = all(name == "∞" or name[0].isdigit() for name in names)
+    ax.set_xlabel("exponent p" if exponents else "norm")
+    ax.set_ylabel(quantity.replace("_", " ") + (" over the first" if relative else ""))
     if relative:
         ax.axhline(1, color="black", linewidth=0.8, linestyle=":")
     finish(ax, curves)
