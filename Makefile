@@ -52,7 +52,7 @@ VALGRIND_TESTS := test_arena test_scaled test_blas_threads test_newton_schulz te
 VALGRIND = valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
 	--show-leak-kinds=definite
 
-.PHONY: help demo test cpptest packaging verify bench lint format types tidy docs wheel install clean
+.PHONY: help demo test cpptest packaging torch verify bench lint format types tidy docs wheel install clean
 .PHONY: sanitize asan tsan valgrind
 
 help:  ## list the targets
@@ -96,6 +96,9 @@ verify: $(STAMPS)/package $(STAMPS)/extra-demo $(STAMPS)/extra-test sanitize  ##
 	else rm -rf build/valgrind; echo "valgrind is not installed: left out"; fi
 	$(PY) tests/cpp/record.py tests/results/sanitizers.json build/asan build/tsan build/valgrind
 	$(PY) -m pytest -m verify --record tests/results/verify.json $(TEST_ARGS)
+
+torch: $(STAMPS)/package $(STAMPS)/extra-experiments $(STAMPS)/extra-test  ## run the tests that need torch (a large download)
+	$(PY) -m pytest -m torch --record tests/results/torch.json $(TEST_ARGS)
 
 packaging: $(STAMPS)/package $(STAMPS)/extra-test  ## test the wheel, the source archive, the editable install
 	$(PY) -m pytest -m verify tests/packaging

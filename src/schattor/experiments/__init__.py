@@ -39,7 +39,7 @@ __all__ = [
     "stored",
 ]
 
-NAMES = ("quadratic", "features", "mlp", "dimension", "theorems")
+NAMES = ("quadratic", "features", "mlp", "language_model", "dimension", "theorems")
 STORED = Path("docs") / "experiments"
 
 
