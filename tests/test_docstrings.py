@@ -28,6 +28,7 @@ def public_objects():
     """Yield (name, object) for every public class and function."""
     modules = [
         st,
+        st.diagnostics,
         st.estimators,
         st.linalg,
         st.parts,

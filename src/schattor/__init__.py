@@ -1,6 +1,19 @@
 """Matrix-aware optimisation: Schatten-norm oracles, mixed norms, momentum and optimizers for NumPy arrays."""
 
-from . import _runtime, estimators, linalg, noise, parts, plotting, problems, recipes, testing, theory, views
+from . import (
+    _runtime,
+    diagnostics,
+    estimators,
+    linalg,
+    noise,
+    parts,
+    plotting,
+    problems,
+    recipes,
+    testing,
+    theory,
+    views,
+)
 from ._version import __version__
 from .calibration import CostModel, calibrate
 from .config import show_config
@@ -141,6 +154,7 @@ __all__ = [
     "ball_oracle",
     "batched_ball_oracle",
     "calibrate",
+    "diagnostics",
     "estimators",
     "linalg",
     "noise",

@@ -1,4 +1,4 @@
-"""Figures: loss curves with bands over repeated runs, and singular spectra. Needs matplotlib."""
+"""Loss curves with bands over repeated runs, and singular spectra."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_history", "plot_spectra"]
 
 Styles = Mapping[str, Mapping[str, Any]]
 
@@ -67,7 +66,7 @@ def plot_history(
     'log'
     """
     curves = _labelled(history)
-    ax = _new_axes() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     for label, given in curves.items():
         values = np.atleast_2d(np.asarray(given, np.float64))
         if values.ndim != 2 or values.size == 0:
@@ -78,7 +77,7 @@ def plot_history(
         _curve(ax, steps, values, label, band, logy, dict((styles or {}).get(label, {})))
     if logy:
         ax.set_yscale("log")
-    _finish(ax, curves)
+    finish(ax, curves)
     return ax
 
 
@@ -133,7 +132,7 @@ def plot_spectra(
     ['gradient', 'p = 4']
     """
     curves = _labelled(spectra)
-    ax = _new_axes() if ax is None else ax
+    ax = new_axes() if ax is None else ax
     for label, given in curves.items():
         values = _singular_values(given, label)
         if normalize and values[0] > 0:
@@ -145,7 +144,7 @@ def plot_spectra(
         ax.set_yscale("log")
     ax.set_xlabel("index i of the singular value")
     ax.set_ylabel(r"$\sigma_i / \sigma_1$" if normalize else r"$\sigma_i$")
-    _finish(ax, curves)
+    finish(ax, curves)
     return ax
 
 
@@ -154,7 +153,8 @@ def _labelled(data: Mapping[str, ArrayLike] | ArrayLike) -> dict[str, ArrayLike]
     return dict(data) if isinstance(data, Mapping) else {"_values": data}
 
 
-def _new_axes() -> Axes:
+def new_axes() -> Axes:
+    """Return the axes of a new figure, or raise ImportError saying what to install."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -203,7 +203,8 @@ def _singular_values(given: ArrayLike, label: str) -> NDArray[np.float64]:
     return np.where(values > max(array.shape) * eps * values[0], values, 0.0)
 
 
-def _finish(ax: Axes, curves: Mapping[str, ArrayLike]) -> None:
+def finish(ax: Axes, curves: Mapping[str, Any]) -> None:
+    """Add grid, and a legend when there are labels."""
     ax.grid(True, which="major", alpha=0.25, linewidth=0.6)
     if any(not label.startswith("_") for label in curves):
         ax.legend()
