@@ -17,6 +17,7 @@ from . import (
 from ._version import __version__
 from .calibration import CostModel, calibrate
 from .config import show_config
+from .drivers.exponent import AdaptiveExponent
 from .geometries import ColumnNorm, Lp, RowNorm, Schatten, Sign, Spectral, Switched
 from .info import OracleInfo
 from .ky_fan import KyFan
@@ -82,6 +83,7 @@ from .recipe import Recipe
 from .report import BlockReport, Report
 
 __all__ = [
+    "AdaptiveExponent",
     "KFAC",
     "LAMB",
     "LARS",

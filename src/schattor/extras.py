@@ -13,7 +13,7 @@ from .blocks import Block, flatten
 EXTRAS = ("gradient_at_previous", "activations", "deltas", "per_example")
 """Their names, in the order of the core's `Extras`."""
 
-CALLABLES = ("closure",)
+CALLABLES = ("closure", "hvp")
 """Names of those that are functions."""
 
 Row: TypeAlias = tuple[FloatArray | None, ...]

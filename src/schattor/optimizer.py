@@ -177,11 +177,12 @@ class Optimizer:
         if recipe.lr is by_driver and self._execution["schedule"] is not None:
             raise ValueError(f"{recipe.name} chooses its own lr here, which schedule= would change")
         recipe = self._drivers.start(recipe, pieces, place)
+        recipe, weighted = self._drivers.start(recipe, pieces, place)
         lr = self._scheduled_lr(recipe)
         slot = self._schedules.value(f"lr of {recipe.name}", NON_NEGATIVE, lr)
         turns = self._scheduled_turns(recipe.turns, len(pieces)) if recipe.turns else None
         group = self._plan.add_group(slot, coupling.outer if coupling else None, turns)
-        return [self._add_block(recipe, piece, group, weight, lr) for piece, weight in pieces]
+        return [self._add_block(recipe, piece, group, weight, lr) for piece, weight in weighted]
 
     def _scheduled_turns(self, turns: Turns, blocks: int) -> tuple[_core.Value, _core.Value]:
         """Return the core's values for the number of the turn and for the block that moves."""
@@ -296,7 +297,9 @@ class Optimizer:
             - ``per_example``: the samples' gradients, (N, *shape*). Where it is given, `grads` may leave the block out:
               their mean stands for the gradient;
             - ``closure``: a function that takes parameters, in the structure of the optimizer's, and returns the
-              gradient of this step's samples there.
+              gradient of this step's samples there;
+            - ``hvp``: a function that takes parameters and a direction, both in that structure, and returns the product
+              of the Hessian with the direction.
 
         Raises
         ------
@@ -383,17 +386,21 @@ class Optimizer:
         """Let the drivers set what they set."""
         if not self._drivers:
             return None
+        step, schedule = self._plan.step, self._execution["schedule"]
+        factor = 1.0 if schedule is None else schedule(step)
         blocks = [route.block for route in self._routes]
-        return self._drivers.observe(self._plan.step, blocks, gradients, given, self._over)
+        return self._drivers.observe(step, factor, blocks, gradients, given, self._over)
 
-    def _over(self, function: Callable[..., Any], places: slice) -> Callable[..., list[Any]]:
-        """Return a user's function of the parameters as one of some blocks, the others being as they are."""
+    def _over(self, kind: str, function: Callable[..., Any], places: slice) -> Callable[..., list[Any]]:
+        """Return a user's function as one of some blocks, the others being as they are (hvp: not moved)."""
 
         def of_blocks(points: list[FloatArray]) -> list[Any]:
-            arrays = {name: block.array.copy() for name, block in self._blocks.items()}
+            fresh = np.zeros_like if kind == "hvp" else np.array
+            arrays = {name: fresh(block.array) for name, block in self._blocks.items()}
             for route, point in zip(self._routes[places], points, strict=True):
                 arrays[route.block.owner][route.block.index] = point
-            given = flatten(function(self._in_structure(arrays.__getitem__)))
+            before = (self._structure,) if kind == "hvp" else ()
+            given = flatten(function(*before, self._in_structure(arrays.__getitem__)))
             return self._gradients(given)[places]
 
         return of_blocks

@@ -39,6 +39,8 @@ class Given:
     ----------
     step : int
         The global step, from 0.
+    factor : float
+        The optimizer's schedule at this step: what it multiplies every lr by.
     weights : list of ndarray
         The parameters themselves: to be read.
     gradients : list of ndarray or None
@@ -46,10 +48,12 @@ class Given:
     extras : list of mapping of str to ndarray
         Those of the kinds that the driver reads which were given.
     callables : mapping of str to callable
-        Likewise those that are functions. They take and return lists of arrays in the order of the blocks.
+        Likewise those that are functions: ``closure`` of points, ``hvp`` of directions. They take and return lists of
+        arrays in the order of the blocks; other blocks stand still.
     """
 
     step: int
+    factor: float
     weights: list[FloatArray]
     gradients: list[FloatArray | None]
     extras: Sequence[Mapping[str, FloatArray]]
@@ -77,6 +81,8 @@ class RunningDriver(ABC):
     ----------
     recipe : Recipe
         The recipe with callables of the step where the driver sets hyperparameters. They read `state`.
+    members : sequence of pairs, or None
+        The blocks with weights that it sets too; None: with those that they had.
     state : mapping of str to ndarray
         Everything that it remembers. Arrays are replaced, never written to: so the optimizer takes a step back by
         putting back the mapping.
@@ -84,6 +90,7 @@ class RunningDriver(ABC):
 
     recipe: Recipe
     state: State
+    members: Members | None = None
 
     @abstractmethod
     def observe(self, given: Given) -> None:
@@ -103,21 +110,22 @@ class Drivers:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, recipe: Recipe, members: Members, place: int) -> Recipe:
-        """Return the recipe with what its driver sets, if it has one; its blocks are in the plan from `place` on."""
+    def start(self, recipe: Recipe, members: Members, place: int) -> tuple[Recipe, Members]:
+        """Return recipe and weights with what a driver sets, if there is one; the blocks are in the plan from `place` on."""
         if recipe.driver is None:
-            return recipe
+            return recipe, members
         running = recipe.driver.start(recipe, members)
         self._running.append((slice(place, place + len(members)), running))
-        return running.recipe
+        return running.recipe, running.members or members
 
     def observe(
         self,
         step: int,
+        factor: float,
         blocks: Sequence[Block],
         gradients: Sequence[Any],
         given: Mapping[str, Any],
-        over: Callable[[Callable[..., Any], slice], Callable[..., Any]],
+        over: Callable[[str, Callable[..., Any], slice], Callable[..., Any]],
     ) -> Refusal | None:
         """Hand to each driver what its blocks are given, or return what is not finite in it.
 
@@ -131,10 +139,10 @@ class Drivers:
                 for kind, array in arrays.items():
                     if bad := array.size - int(np.isfinite(array).sum()):
                         return "extra", places.start + i, bad, 0.0, 0.0, EXTRAS.index(kind)
-            callables = {k: over(given[k], places) for k in CALLABLES if k in given and k in reads}
+            callables = {k: over(k, given[k], places) for k in CALLABLES if k in given and k in reads}
             if all(usable(G, block) for G, block in zip(grads, own, strict=True)):
                 weights = [block.array for block in own]
-                running.observe(Given(step, weights, list(grads), extras, callables))
+                running.observe(Given(step, factor, weights, list(grads), extras, callables))
         return None
 
     @property

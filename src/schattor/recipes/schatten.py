@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from ..drivers.driver import by_driver
+from ..drivers.driver import Driver, by_driver
+from ..drivers.exponent import AdaptiveExponent
 from ..drivers.theory import from_theory
 from ..estimators import EMA, Estimator, HeavyBall
 from ..geometries import Schatten
@@ -32,7 +33,7 @@ def momentum_of(kind: str, momentum: Schedulable, init: str, nesterov: bool) -> 
 @recipe(family="Schatten", source="Ma, Zhang, He, arXiv 2606.15702, Algorithms 1-4", example={"p": 4.0})
 def schattor(
     *,
-    p: Schedulable | None = None,
+    p: Schedulable | Literal["auto"] | AdaptiveExponent | None = None,
     lr: Schedulable | Literal["theory"],
     rule: str = "ball",
     momentum: Schedulable | Literal["theory"] = 0.9,
@@ -56,8 +57,9 @@ def schattor(
 
     Parameters
     ----------
-    p : float or callable
-        Schatten exponent of every block, in [1, inf]. Required unless `norm` is given.
+    p : float, callable, "auto" or AdaptiveExponent
+        Schatten exponent of every block, in [1, inf]. Required unless `norm` is given. ``"auto"``: chosen for each block
+        along the run, by the defaults of `schattor.AdaptiveExponent`.
     lr : float, callable or "theory"
         Step size :math:`\eta`. For the ball rule the primal norm of the step; for the regularization rule the factor
         on a step as long as the dual norm of the estimate. ``"theory"``, together with momentum: what minimises the
@@ -112,7 +114,11 @@ def schattor(
         raise TypeError("schattor needs p= (a Schatten exponent) or norm= (a MixedNorm)")
     if norm is not None and not (p is None and outer is None and weights is None):
         raise TypeError("norm= brings its own exponents, outer= and weights=; give it alone")
-    driver = from_theory(lr, momentum, theory)
+    driver: Driver | None = from_theory(lr, momentum, theory)
+    if p == "auto" or isinstance(p, AdaptiveExponent):
+        if driver is not None:
+            raise ValueError('p="auto" and lr="theory" do not go together: the theorems hold for one norm')
+        driver, p = AdaptiveExponent() if p == "auto" else p, by_driver
     default_outer = math.inf if rule == "ball" else 2.0
     return Recipe(
         name="schattor",
