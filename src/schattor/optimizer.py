@@ -176,7 +176,6 @@ class Optimizer:
         pieces = [(piece, weights[block.name]) for block in members for piece in block.pieces()]
         if recipe.lr is by_driver and self._execution["schedule"] is not None:
             raise ValueError(f"{recipe.name} chooses its own lr here, which schedule= would change")
-        recipe = self._drivers.start(recipe, pieces, place)
         recipe, weighted = self._drivers.start(recipe, pieces, place)
         lr = self._scheduled_lr(recipe)
         slot = self._schedules.value(f"lr of {recipe.name}", NON_NEGATIVE, lr)

@@ -16,95 +16,15 @@ import json
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import schattor as st
-from schattor.experiments.stochastic import Setting, average
+from schattor.experiments.stochastic import Measured, Setting, average, mean
 
 P = st.problems
-Norm = float | st.MixedNorm
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A noisy problem in a geometry, with the constants of the theorems, which are exact."""
-
-    problem: st.problems.WithNoise
-    norm: Norm
-    L: float
-    sigma: float
-    batch: int = 1
-
-    @property
-    def delta(self) -> float:
-        """Loss at the start minus the infimum."""
-        return self.problem.loss(self.problem.start()) - self.problem.lower_bound
-
-    def dual_norm(self, blocks: dict[str, np.ndarray]) -> float:
-        """The dual norm of all blocks."""
-        if isinstance(self.norm, st.MixedNorm):
-            return self.norm.dual_norm(blocks)
-        return st.Schatten(self.norm).dual_norm(blocks["W"])
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Averages over the steps of a run: dual norms of the gradient, the estimate, its error, and their squares.
-
-    `final` is the gradient's dual norm in the last step.
-    """
-
-    gradient: float
-    squared_gradient: float
-    squared_estimate: float
-    error: float
-    squared_error: float
-    final: float
-
-    def judged(self, rule: str) -> float:
-        """What the theorem of the rule is about."""
-        return self.gradient if rule == "ball" else math.sqrt(self.squared_gradient)
-
-
-def run(
-    setting: Setting, rule: str, lr: float, theta: float, T: int, first_batch: int, rng: np.random.Generator
-) -> Measured:
-    """One run of Schattor; infinite when it diverges."""
-    problem, params = setting.problem, setting.problem.start()
-    geometry: dict[str, Any] = (
-        {"norm": setting.norm} if isinstance(setting.norm, st.MixedNorm) else {"p": setting.norm}
-    )
-    opt = st.Schattor(params, **geometry, rule=rule, lr=lr, momentum=1 - theta)
-    estimators = {name: st.estimators.EMA(1 - theta).start(like=x) for name, x in params.items()}
-    norms = []
-    for t in range(T):
-        if not problem.loss(params) < 1e12:
-            return Measured(*[math.inf] * 6)
-        gradient = problem.gradient(params)
-        sample = problem.stochastic_gradient(params, setting.batch if t else first_batch, rng)
-        M = {name: estimators[name].update(G) for name, G in sample.items()}
-        E = {name: x - gradient[name] for name, x in M.items()}
-        norms.append([setting.dual_norm(x) for x in (gradient, M, E)])
-        opt.step(sample)
-    g, M, E = np.array(norms).T
-    return Measured(*(float(np.mean(x)) for x in (g, g**2, M**2, E, E**2, g[-1])))
-
-
-def average(
-    setting: Setting, rule: str, lr: float, theta: float, T: int, first_batch: int, runs: int, seed: int
-) -> Measured:
-    """The mean of several runs."""
-    rng = np.random.default_rng(seed)
-    return mean([run(setting, rule, lr, theta, T, first_batch, rng) for _ in range(runs)])
-
-
-def mean(measured: list[Measured]) -> Measured:
-    """The mean of what runs measured."""
-    return Measured(*np.mean([list(vars(x).values()) for x in measured], axis=0).tolist())
 
 
 def run_by_theory(
@@ -131,49 +51,8 @@ def run_by_theory(
             extras["per_example"] = {k: np.stack([x[k] for x in samples]) for k in params}
         opt.step(batch(params), **extras)
     g = np.array(norms)
-    averages = (g.mean(), (g**2).mean(), math.nan, math.nan, math.nan, g[-1])
+    averages = (g.mean(), (g**2).mean(), math.nan, math.nan, math.nan, g.min(), g[-1])
     return Measured(*map(float, averages)), opt.report.choices[0]
-
-
-def random_quadratic(rng: np.random.Generator) -> tuple[st.problems.MatrixQuadratic, st.problems.Noise]:
-    """A quadratic of random size and spectrum, with noise of random size, spectrum and tails."""
-    m, n = rng.integers(1, 9, size=2)
-    spectrum = rng.exponential() * np.geomspace(1, 10.0 ** -rng.uniform(0, 3), m)
-    problem = P.MatrixQuadratic.random(spectrum, int(n), rng)
-    size = problem.lipschitz(2) * np.linalg.norm(problem.target) / min(m, n) ** 0.5
-    V = size * 10.0 ** rng.uniform(-2, 0.5) * np.geomspace(1, 10.0 ** -rng.uniform(0, 2), min(m, n))
-    heavy = rng.random() < 0.3
-    return problem, P.StudentNoise(V, (int(m), int(n)), 4.0) if heavy else P.GaussianNoise(
-        V, (int(m), int(n))
-    )
-
-
-def random_exponent(rng: np.random.Generator) -> float:
-    """2 and infinity, and between them."""
-    return float(rng.choice([2.0, 2 + rng.exponential(), 2 + 6 * rng.random(), np.inf]))
-
-
-def random_setting(seed: int, blocks: int) -> Setting:
-    """One block in S_p, or many in a mixed norm; exponents in [2, inf]."""
-    rng = np.random.default_rng(seed)
-    batch = int(rng.integers(1, 9))
-    if blocks == 1:
-        quadratic, noise = random_quadratic(rng)
-        p = random_exponent(rng)
-        sigma = st.theory.variance_proxy(noise.covariance, p)
-        return Setting(P.WithNoise(quadratic, {"W": noise}), p, quadratic.lipschitz(p), sigma, batch)
-    members = {f"b{i}": random_quadratic(rng) for i in range(blocks)}
-    exponents = {f"{name}/W": random_exponent(rng) for name in members}
-    weights = {
-        f"{k}/W": float(x.lipschitz(exponents[f"{k}/W"]) ** rng.random()) for k, (x, _) in members.items()
-    }
-    norm = st.MixedNorm(
-        {name: st.Schatten(p) for name, p in exponents.items()}, weights=weights, outer=random_exponent(rng)
-    )
-    joint = P.Joint({name: problem for name, (problem, _) in members.items()})
-    noises = {f"{name}/W": noise for name, (_, noise) in members.items()}
-    sigma = st.theory.variance_proxy({name: noise.covariance for name, noise in noises.items()}, norm)
-    return Setting(P.WithNoise(joint, noises), norm, joint.lipschitz(norm), sigma, batch)
 
 
 def decaying_quadratic(p: float, scale: float) -> Setting:
@@ -235,7 +114,7 @@ def measured_against_grid(p: float, rule: str, T: int, scale: float, runs: int =
         "T": T,
         "noise": scale,
         "best average": best.judged(rule),
-        "best final": best.final,
+        "best final": best.final_gradient,
         "best theta": theta,
         "best lr": best_of_bound(setting, rule, T).lr * 2.0**k,
     }
@@ -245,7 +124,7 @@ def measured_against_grid(p: float, rule: str, T: int, scale: float, runs: int =
         averages, last = mean([x for x, _ in results]), results[-1][1]
         row[source] = {
             "ratio": averages.judged(rule) / best.judged(rule),
-            "final": averages.final,
+            "final": averages.final_gradient,
             "L over L": last.L / setting.L,
             "sigma over sigma": last.sigma / setting.sigma,
             "differences": last.differences,

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from theory.runs import against_grid, average, measured_against_grid, random_setting, rounded
-from theory.runs import against_grid
+from theory.runs import against_grid, measured_against_grid, rounded
 
 import schattor as st
 from schattor.experiments.stochastic import bounds_over_averages
@@ -19,43 +18,6 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 ROWS = json.loads((RESULTS / "parameters.json").read_text())["rows"]
 MEASURED = json.loads((RESULTS / "theory_lr.json").read_text())["rows"]
 SOURCES = ("closure", "micro-batches", "both")
-RUNS = 4
-
-
-def bounds_over_averages(seed: int, blocks: int, rule: str) -> dict[str, float]:
-    """The least ratio of each bound to the measured average, at the parameters of the bound and at random ones."""
-    setting = random_setting(seed, blocks)
-    rng = np.random.default_rng([seed, blocks])
-    T, first = int(rng.integers(40, 160)), int(rng.integers(1, 30))
-    constants = (setting.delta, setting.L, setting.sigma, T)
-    chosen = st.theory.parameters(*constants, setting.batch, rule, first_batch=first)
-    theta = float(rng.uniform(0.02, 1))
-    if rule == "ball":
-        lr = st.theory.best_lr(setting.delta, setting.L, T, theta) * 10.0 ** rng.uniform(-1, 1)
-    else:
-        lr = st.theory.largest_lr(setting.L, theta) * rng.uniform(0.05, 1)
-    geometry = {"p" if blocks == 1 else "norm": setting.norm}
-    theorem = getattr(st.theory, f"theorem_{(1 if blocks == 1 else 3) + (rule == 'regularization')}")
-    ratios: dict[str, list[float]] = {}
-    for lr_used, theta_used in ((chosen.lr, chosen.theta), (lr, theta)):
-        measured = average(setting, rule, lr_used, theta_used, T, first, RUNS, seed)
-        options = {"lr": lr_used, "theta": theta_used, "batch": setting.batch, "first_batch": first}
-        bound = theorem(*constants, **geometry, **options).total
-        if rule == "ball":
-            tracking = st.theory.lemma_7(*constants[1:], **options).total
-            pairs = {"gradient": (bound, measured.gradient), "error": (tracking, measured.error)}
-        else:
-            estimate = theorem(*constants, **geometry, **options, quantity="estimate").total
-            kappa, v = st.theory.lemma_10(*constants[1:], **options)
-            pairs = {
-                "gradient": (bound, measured.squared_gradient),
-                "estimate": (estimate, measured.squared_estimate),
-                "error": (kappa * measured.squared_estimate + v.total, measured.squared_error),
-            }
-        for name, (right, left) in pairs.items():
-            ratios.setdefault(name, []).append(right / left)
-    return {name: min(values) for name, values in ratios.items()}
-ROWS = json.loads((Path(__file__).resolve().parents[1] / "results" / "parameters.json").read_text())["rows"]
 
 
 @pytest.mark.parametrize("rule", ["ball", "regularization"])

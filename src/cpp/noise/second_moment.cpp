@@ -24,9 +24,8 @@ void addDiagonal(Shape s, double keep, double weight, const T* d, T* sum) {
         }
         return;
     }
-    kernels::scale(s.cols, keep / weight, sum, sum);
-    for (Index i = 0; i < s.rows; ++i) kernels::addSquares(s.cols, d + i * s.cols, sum);
-    kernels::scale(s.cols, weight, sum, sum);
+    kernels::scale(s.cols, keep, sum, sum);
+    for (Index i = 0; i < s.rows; ++i) kernels::averageSquares(s.cols, 1.0, weight, d + i * s.cols, sum);
 }
 
 // P = D' Omega, then D P.

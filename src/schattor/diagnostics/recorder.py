@@ -126,7 +126,7 @@ class Recorder:
         Exception
             What `Optimizer.step` raises; nothing is recorded then.
         """
-        step, read = self.opt.step_count, getattr(self.opt, "_reads", self.opt._requires)
+        step, read = self.opt.step_count, self.opt._reads
         passed = {name: x for name, x in extras.items() if name not in GIVEN or name in read}
         if step % self.every:
             self.opt.step(grads, **passed)

@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .._arrays import FloatArray
-
 from ..diagnostics.curvature import EXPONENTS, curvature_profile, inner
 from ..geometries import Schatten
 from ..part import Lowering
@@ -214,7 +213,10 @@ class _Running(RunningDriver):
         due = observed >= state["next"]
         for i in places:
             name = self._blocks[i].name
-            state[f"{name}/used"], state[f"{name}/factor"] = state[f"{name}/chosen"], state[f"{name}/chosen factor"]
+            state[f"{name}/used"], state[f"{name}/factor"] = (
+                state[f"{name}/chosen"],
+                state[f"{name}/chosen factor"],
+            )
         if due and (hvp or observed >= n):
             now = _Now(self, state, given, places)
             now.choose(secants)
@@ -251,7 +253,11 @@ class _Running(RunningDriver):
 
     def length(self, given: Given, i: int, dual_norms: FloatArray | float) -> Any:
         """Return the length of the step that lr means."""
-        lr = at_step(self._lr, given.step) * given.factor * self._scaling.factor(self._blocks[i].fans, given.step)
+        lr = (
+            at_step(self._lr, given.step)
+            * given.factor
+            * self._scaling.factor(self._blocks[i].fans, given.step)
+        )
         weight = at_step(self._given_weights[i], given.step)
         return lr / weight + 0 * dual_norms if self._power == 1 else lr / weight**2 * dual_norms
 
@@ -259,7 +265,11 @@ class _Running(RunningDriver):
         """Return the exponent of every block."""
         grid, choices = self._options.grid, ExponentChoices()
         for block in self._blocks:
-            own = {k.removeprefix(f"{block.name}/"): v for k, v in self.state.items() if k.startswith(f"{block.name}/")}
+            own = {
+                k.removeprefix(f"{block.name}/"): v
+                for k, v in self.state.items()
+                if k.startswith(f"{block.name}/")
+            }
             scored = [i for i in range(len(grid)) if own["scored"][i]]
             choices[block.name] = BlockExponent(
                 grid[int(own["used"])],
@@ -353,7 +363,10 @@ class _Now:
         self._state["products"] = np.array(self._state["products"] + 1)
         returned = self._hvp(arrays)
         for i in directions:
-            if np.shape(returned[i]) != blocks[i].array.shape or not np.isfinite(np.asarray(returned[i])).all():
+            if (
+                np.shape(returned[i]) != blocks[i].array.shape
+                or not np.isfinite(np.asarray(returned[i])).all()
+            ):
                 raise ValueError(
                     f"hvp must return a finite product for block {blocks[i].name!r}, an array of shape "
                     f"{blocks[i].array.shape}, got {returned[i]!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import schattor as st
 from schattor.problems.problem import Params
 from schattor.theory.parameters import Rule
 
-__all__ = ["Measured", "Norm", "Setting", "average", "bounds_over_averages", "random_setting", "run"]
+__all__ = ["Measured", "Norm", "Setting", "average", "bounds_over_averages", "mean", "random_setting", "run"]
 
 P = st.problems
 Norm = float | st.MixedNorm
@@ -44,7 +45,7 @@ class Setting:
 class Measured:
     """Averages over the steps of a run: dual norms of the gradient, the estimate, its error, and their squares.
 
-    And the least dual norm of the gradient.
+    And the least dual norm of the gradient, and the one in the last step.
     """
 
     gradient: float
@@ -53,6 +54,11 @@ class Measured:
     error: float
     squared_error: float
     least_gradient: float
+    final_gradient: float
+
+    def judged(self, rule: str) -> float:
+        """Return what the theorem of the rule is about."""
+        return self.gradient if rule == "ball" else math.sqrt(self.squared_gradient)
 
 
 def run(
@@ -68,7 +74,7 @@ def run(
     norms = []
     for t in range(T):
         if not problem.loss(params) < 1e12:
-            return Measured(*[math.inf] * 6)
+            return Measured(*[math.inf] * 7)
         gradient = problem.gradient(params)
         sample = problem.stochastic_gradient(params, setting.batch if t else first_batch, rng)
         estimate = {name: estimators[name].update(G) for name, G in sample.items()}
@@ -77,7 +83,7 @@ def run(
         opt.step(sample)
     g, M, E = np.array(norms).T
     means = [float(np.mean(x)) for x in (g, g**2, M**2, E, E**2)]
-    return Measured(*[*means, float(g.min())])
+    return Measured(*[*means, float(g.min()), float(g[-1])])
 
 
 def average(
@@ -85,7 +91,11 @@ def average(
 ) -> Measured:
     """Return the mean of several runs."""
     rng = np.random.default_rng(seed)
-    measured = [run(setting, rule, lr, theta, T, first_batch, rng) for _ in range(runs)]
+    return mean([run(setting, rule, lr, theta, T, first_batch, rng) for _ in range(runs)])
+
+
+def mean(measured: Sequence[Measured]) -> Measured:
+    """Return the mean of what runs measured."""
     return Measured(*np.mean([list(vars(x).values()) for x in measured], axis=0).tolist())
 
 
