@@ -1,9 +1,9 @@
 """What a step of a recipe cannot do without, read off the recipe and its parts.
 
-That is the oracle of its geometry, the oracles and matrix products that its parts declare, and its traffic: gradient
-and extras are read twice (by the check before the step and by the step), weights and state are read and written. A
-block that is worked through in pieces has its oracle in the same pass; else the estimate is written before the oracle,
-and the direction read after it.
+That is the oracle of its geometry, the oracles, matrix products and QR factorisations that its parts declare, and its
+traffic: gradient and extras are read twice (by the check before the step and by the step), weights and state are read
+and written. A block that is worked through in pieces has its oracle in the same pass; else the estimate is written
+before the oracle, and the direction read after it. Where blocks share numbers, gradient and state are read once more.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Floor:
     memory: int  # bytes of the arrays behind them
     oracle: bool
     products: tuple[tuple[int, int, int], ...]
+    factorizations: tuple[tuple[int, int], ...]
     inner: tuple[tuple[Geometry, int, int, int], ...]  # oracles that parts call
     kernels: bool  # whether these are most of the work
 
@@ -87,15 +88,22 @@ def floor_of(name: str, shape: Shape) -> Floor:
     state = sum(
         x.nbytes for key, x in opt.state_dict().items() if key.startswith("state/") and x.dtype.kind == "f"
     )
-    memory = weights + sum(g.nbytes for g in one.gradients.values()) + extras + state
+    gradients = sum(g.nbytes for g in one.gradients.values())
+    memory = weights + gradients + extras + state
+    # What the blocks share is known after one pass over all of them; a second one follows.
+    again = gradients + state if one.recipe.shares else 0
     products = tuple(
         p for part in one.recipe.parts for w in one.weights.values() for p in part.products(*w.shape)
+    )
+    factorizations = tuple(
+        p for part in one.recipe.parts for w in one.weights.values() for p in part.factorizations(*w.shape)
     )
     inner = tuple(
         call for part in one.recipe.parts for w in one.weights.values() for call in part.oracles(*w.shape)
     )
     kernels = bool(products or inner) or one.recipe.frame is not None or geometry_of(one.recipe).matrix
-    return Floor(2 * memory + (2 * weights if whole else 0), memory, whole, products, inner, kernels)
+    traffic = 2 * memory + (2 * weights if whole else 0) + again
+    return Floor(traffic, memory, whole, products, factorizations, inner, kernels)
 
 
 def sides_of(name: str, shape: Shape, memory: int) -> tuple[Side, ...]:
@@ -121,4 +129,7 @@ def sides_of(name: str, shape: Shape, memory: int) -> tuple[Side, ...]:
     for (p, q, r), times in Counter(floor.products).items():
         product = {"kind": "product", "rows": p, "shape": (q, r), "dtype": "float32"}
         sides.append(Side("schattor", f"product {p}x{q}x{r}", product, "one", times * copies))
+    for (p, q), times in Counter(floor.factorizations).items():
+        task = {"kind": "qr", "shape": (p, q), "dtype": "float32"}
+        sides.append(Side("schattor", f"QR {p}x{q}", task, "one", times * copies))
     return tuple(sides)

@@ -299,6 +299,8 @@ def schattor_job(task: Task) -> Job:
     kind = task["kind"]
     if kind == "product":
         return schattor_product(task)
+    if kind == "qr":
+        return schattor_qr(task)
     if kind == "oracle":
         p, options = exponent(task), given(task, "backend", "rtol")
         return cycle(lambda G: st.ball_oracle(G, p, **options), inputs(task))
@@ -400,8 +402,8 @@ def owner(path: str) -> str:
     return next((name for folder, name in known.items() if folder in path), "schattor")
 
 
-def schattor_product(task: Task) -> Job:
-    """Return one product by the BLAS that the core uses, called through ctypes: the package itself has no products."""
+def core_blas(name: str) -> Any:
+    """Return a function of the BLAS that the core uses, by ctypes: the package itself has neither products nor QR."""
     import ctypes
 
     from threadpoolctl import threadpool_info
@@ -414,8 +416,38 @@ def schattor_product(task: Task) -> Job:
         if pool["user_api"] == "blas" and owner(pool["filepath"]) == "schattor"
     )
     library = ctypes.CDLL(path)
-    name = "cblas_sgemm" if task["dtype"] == "float32" else "cblas_dgemm"
-    gemm = getattr(library, f"scipy_{name}") if hasattr(library, f"scipy_{name}") else getattr(library, name)
+    prefixed = f"scipy_{name}"
+    return getattr(library, prefixed if hasattr(library, prefixed) else name)
+
+
+def schattor_qr(task: Task) -> Job:
+    """Return the orthonormal factor of one matrix by Householder reflectors, copy included."""
+    import ctypes
+
+    letter = "s" if task["dtype"] == "float32" else "d"
+    geqrf, orgqr = core_blas(f"{letter}geqrf_"), core_blas(f"{letter}orgqr_")
+    m, n = task["shape"]
+    A = np.asfortranarray(inputs(task)[0])
+    Q, tau, work = np.empty_like(A), np.empty(n, task["dtype"]), np.empty(64 * (n + 1), task["dtype"])
+    size = {
+        k: ctypes.byref(ctypes.c_int(v)) for k, v in {"m": m, "n": n, "work": work.size, "info": 0}.items()
+    }
+    q, t, w = (ctypes.c_void_p(x.ctypes.data) for x in (Q, tau, work))
+
+    def job(_keep: tuple[Array, ...] = (tau, work)) -> Array:
+        Q[...] = A
+        geqrf(size["m"], size["n"], q, size["m"], t, w, size["work"], size["info"])
+        orgqr(size["m"], size["n"], size["n"], q, size["m"], t, w, size["work"], size["info"])
+        return Q
+
+    return job
+
+
+def schattor_product(task: Task) -> Job:
+    """Return one product by the BLAS that the core uses."""
+    import ctypes
+
+    gemm = core_blas("cblas_sgemm" if task["dtype"] == "float32" else "cblas_dgemm")
     real = ctypes.c_float if task["dtype"] == "float32" else ctypes.c_double
     k, n = task["shape"]
     m = task.get("rows", k)

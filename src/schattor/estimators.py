@@ -283,10 +283,19 @@ class Dion(Estimator):
         return 0
 
     def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
-        """Return X Q, P'X, P R' and P Q'; the columns of X Q are orthonormalised beside them."""
-        k, n = min(rows, cols), max(rows, cols)
-        r = max(1, math.ceil(self.rank_fraction * k))
+        """Return X Q, P'X, P R' and P Q'."""
+        k, n, r = self._sides(rows, cols)
         return (n, k, r), (r, n, k), (n, r, k), (n, r, k)
+
+    def factorizations(self, rows: int, cols: int) -> tuple[tuple[int, int], ...]:
+        """Return that of X Q, whose columns are orthonormalised."""
+        _, n, r = self._sides(rows, cols)
+        return ((n, r),)
+
+    def _sides(self, rows: int, cols: int) -> tuple[int, int, int]:
+        """Return the smaller side, the larger side and the rank."""
+        k = min(rows, cols)
+        return k, max(rows, cols), max(1, math.ceil(self.rank_fraction * k))
 
     @property
     def equivariance(self) -> str:

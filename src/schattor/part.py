@@ -67,6 +67,10 @@ class Part:
         """
         return ()
 
+    def factorizations(self, rows: int, cols: int) -> tuple[tuple[int, int], ...]:
+        """Return the QR factorisations of every step on a block of this shape, as (m, n) for m x n matrices."""
+        return ()
+
     @property
     def shares(self) -> tuple[str, ...]:
         """Names of the numbers in the state that are the same for all blocks of the recipe."""

@@ -76,6 +76,27 @@ def test_product_of_three_sides(rows: int) -> None:
     np.testing.assert_allclose(C, np.tile(columns, (rows, 1)), rtol=1e-5, atol=1e-6)
 
 
+def test_traffic_of_shared_numbers() -> None:
+    """Prodigy: gradient, weights, four arrays and four numbers, the direction, and gradient and state once more."""
+    floor, numbers = floors.floor_of("prodigy", SHAPE), 4 * 8
+    assert floor.traffic == 2 * (6 * BLOCK + numbers) + 2 * BLOCK + 5 * BLOCK + numbers
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (4, 4)])
+def test_orthonormal_factor(shape: tuple[int, int]) -> None:
+    """Q has orthonormal columns, in the span of the matrix."""
+    task = {"kind": "qr", "shape": shape, "dtype": "float64"}
+    Q, A = np.asarray(sides.schattor_job(task)()), sides.inputs(task)[0]
+    np.testing.assert_allclose(Q.T @ Q, np.eye(shape[1]), atol=1e-14)
+    np.testing.assert_allclose(Q @ (Q.T @ A), A, atol=1e-13)
+
+
+def test_factorizations_are_sides() -> None:
+    """Dion orthonormalises the columns of its left factor."""
+    assert floors.floor_of("dion", SHAPE).factorizations == ((6, 4),)
+    assert "QR 6x4" in [side.name for side in floors.sides_of("dion", SHAPE, 1)]
+
+
 def test_traffic_adds_as_often_as_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twelve bytes an entry: two read and one written."""
     lengths: list[int] = []

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from schattor.demo.progress import Progress
 
 import schattor as st
+from schattor.experiments.progress import Progress
 
 EXPONENTS = (1.0, 1.2, 4 / 3, 1.5, 2.0, 4.0, np.inf)
 LOW, HIGH = 0.91, 0.98  # what a 95 % interval may be off by
