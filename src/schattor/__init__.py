@@ -83,7 +83,6 @@ from .recipe import Recipe
 from .report import BlockReport, Report
 
 __all__ = [
-    "AdaptiveExponent",
     "KFAC",
     "LAMB",
     "LARS",
@@ -101,6 +100,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "AdaptiveExponent",
     "Aurora",
     "BAdam",
     "BlockReport",

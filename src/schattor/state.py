@@ -83,5 +83,5 @@ def _check_entry(key: str, given: np.ndarray[Any, Any], wanted: np.ndarray[Any, 
         raise ValueError(f"{key!r}: expected shape {wanted.shape}, got {given.shape}")
     if wanted.dtype.kind == "f" and not np.isfinite(given).all():
         raise ValueError(f"{key!r}: holds values that are not finite")
-    if wanted.dtype.kind == "i" and given < 0:
-        raise ValueError(f"{key!r}: expected a count, got {given}")
+    if wanted.dtype.kind == "i" and (given < 0).any():
+        raise ValueError(f"{key!r}: expected counts, got {given}")
