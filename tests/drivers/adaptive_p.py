@@ -143,7 +143,7 @@ def main(path: str) -> None:
             record = {
                 "schattor": st.__version__,
                 "numpy": np.__version__,
-                "command": "python -m drivers.adaptive_p",
+                "command": "python -m drivers.adaptive_p results/adaptive_p.json",
                 "rows": rows,
             }
             Path(path).write_text(json.dumps(record, indent=1) + "\n")

@@ -139,7 +139,8 @@ def test_hysteresis_keeps_an_exponent() -> None:
     for hysteresis in (1.0, 1e9):
         opt = auto({"W": np.eye(3)}, st.AdaptiveExponent(hysteresis=hysteresis, every=1), lr=1e3)
         for t in range(4):
-            opt.step({"W": Q}, hvp=lambda x, d, H=(np.eye(3), Q)[t % 2]: {"W": H @ d["W"]})
+            H = (np.eye(3), Q)[t % 2]
+            opt.step({"W": Q}, hvp=lambda x, d, H=H: {"W": H @ d["W"]})
             seen.append(opt.report.choices[0]["W"].chosen)
     assert seen == [2, math.inf, 2, math.inf, 2, 2, 2, 2]
 

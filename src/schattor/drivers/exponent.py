@@ -84,8 +84,8 @@ class AdaptiveExponent(Driver):
     - nothing else: differences of successive gradients (secants), which measure noise unless batches are large.
 
     A difference tells the curvature along the last step only, :math:`\langle s, y\rangle/\|s\|_F^2`, kept for the
-    exponent of that step; :math:`J_p` is this times :math:`\|D\|_F^2`. So the first steps go through the grid, and before each
-    choice one step tries an exponent, in turn.
+    exponent of that step; :math:`J_p` is this times :math:`\|D\|_F^2`. So the first steps go through the grid, and
+    before each choice one step tries an exponent, in turn.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class AdaptiveExponent(Driver):
     every: int = 10
     hysteresis: float = 1.1
     floor: float = 0.0
-    limit: float = 1.5
+    limit: float = 1.75
 
     reads = frozenset({"gradient_at_previous", "hvp"})
 
@@ -362,13 +362,15 @@ class _Now:
         self._state["products"] = np.array(self._state["products"] + 1)
         returned = self._hvp(arrays)
         for i in directions:
+            product = returned[i]
             if (
-                np.shape(returned[i]) != blocks[i].array.shape
-                or not np.isfinite(np.asarray(returned[i])).all()
+                product is None
+                or np.shape(product) != blocks[i].array.shape
+                or not np.isfinite(product).all()
             ):
                 raise ValueError(
                     f"hvp must return a finite product for block {blocks[i].name!r}, an array of shape "
-                    f"{blocks[i].array.shape}, got {returned[i]!r}"
+                    f"{blocks[i].array.shape}, got {product!r}"
                 )
         return {i: np.asarray(returned[i]).reshape(blocks[i].shape) for i in directions}
 
