@@ -231,9 +231,7 @@ def _second_moments(
     """Return the flat sum `to` plus weighted second moments of x - centre, on the smaller side."""
     total = to.copy()
     rows = np.ascontiguousarray(x.reshape(len(x), -1))
-    form.core.add_deviations(
-        rows, centre.reshape(len(centre), -1), weight, form.test, total, np.zeros((1, 1))
-    )
+    form.core.add_deviations(rows, centre.reshape(len(centre), -1), weight, form.test, total, np.zeros((1, 1)))
     return total
 
 

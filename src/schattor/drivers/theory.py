@@ -67,9 +67,7 @@ class TheoryDriver(Driver):
         """Raise ValueError unless the recipe is one of Algorithms 1 to 4, with exponents from 2."""
         estimator, scaling, update = recipe.estimator, recipe.scaling, recipe.update
         if not isinstance(estimator, EMA) or estimator.nesterov or estimator.init != "first":
-            raise ValueError(
-                f'{_TAKES} momentum_kind="ema", momentum_init="first" and no Nesterov, got {estimator}'
-            )
+            raise ValueError(f'{_TAKES} momentum_kind="ema", momentum_init="first" and no Nesterov, got {estimator}')
         if type(scaling) is not NormScaling or scaling.scale != "none" or scaling.radius != 1:
             raise ValueError(f'{_TAKES} scale="none", got {scaling}')
         if update != Additive() or recipe.transforms:
