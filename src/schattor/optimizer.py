@@ -17,7 +17,7 @@ from ._arrays import FloatArray
 from ._tables import html_table, table
 from .backends import Backend, check_backend, check_rtol
 from .blocks import Block, Params, flatten, make_blocks, match, rebuild
-from .drivers.driver import Drivers, Refusal
+from .drivers.driver import Drivers, Refusal, by_driver
 from .extras import CALLABLES, EXTRAS, Row, extras_of, flatten_extras, with_means
 from .mixed_norm import MixedNorm
 from .part import Lowering
@@ -174,6 +174,8 @@ class Optimizer:
             recipe.geometry._check_names(dict.fromkeys(names), "the optimizer")
         weights = coupling.weights_of(names) if coupling else dict.fromkeys(names, 1.0)
         pieces = [(piece, weights[block.name]) for block in members for piece in block.pieces()]
+        if recipe.lr is by_driver and self._execution["schedule"] is not None:
+            raise ValueError(f"{recipe.name} chooses its own lr here, which schedule= would change")
         recipe, weighted = self._drivers.start(recipe, pieces, place)
         lr = self._scheduled_lr(recipe)
         slot = self._schedules.value(f"lr of {recipe.name}", NON_NEGATIVE, lr)

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from theory.runs import against_grid, average, random_setting
+from theory.runs import against_grid, average, measured_against_grid, random_setting, rounded
 
 import schattor as st
 
-ROWS = json.loads((Path(__file__).resolve().parents[1] / "results" / "parameters.json").read_text())["rows"]
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+ROWS = json.loads((RESULTS / "parameters.json").read_text())["rows"]
+MEASURED = json.loads((RESULTS / "theory_lr.json").read_text())["rows"]
+SOURCES = ("closure", "micro-batches", "both")
 RUNS = 4
 
 
@@ -94,6 +97,41 @@ def test_parameters_against_a_grid(rule: str) -> None:
     row = against_grid(4.0, rule, 200, 2.0, runs=1)
     assert row["ratio"] <= 2
     assert row["bound over measured"] >= 1
+
+
+@pytest.mark.parametrize("rule", ["ball", "regularization"])
+def test_measured_constants_against_a_grid(rule: str) -> None:
+    """lr="theory" within twice the best grid point, whatever it measures from; one short case of the stored table."""
+    row = measured_against_grid(4.0, rule, 200, 2.0, runs=1)
+    assert max(row[source]["ratio"] for source in SOURCES) <= 2
+    # The noise is the same everywhere, and 200 batches of 4 samples tell it to a few per cent.
+    assert all(abs(row[source]["sigma over sigma"] - 1) < 0.05 for source in SOURCES)
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("stored", [row for row in MEASURED if row["T"] == 200], ids=str)
+def test_stored_comparison_of_measured_constants(stored: dict[str, Any]) -> None:
+    """The short rows of the stored table come out again."""
+    p = math.inf if stored["p"] == "inf" else stored["p"]
+    row = rounded(measured_against_grid(p, stored["rule"], stored["T"], stored["noise"]))
+    for source in SOURCES:
+        assert row[source]["ratio"] == pytest.approx(stored[source]["ratio"], rel=0.02)
+
+
+def test_stored_ratios_of_measured_constants() -> None:
+    """All rows are within twice the best grid point; the guide states these ranges."""
+    stated = {
+        ("ball", "closure"): (1.10, 1.54),
+        ("ball", "micro-batches"): (1.12, 1.55),
+        ("ball", "both"): (1.13, 1.59),
+        ("regularization", "closure"): (1.07, 1.24),
+        ("regularization", "micro-batches"): (1.09, 1.55),
+        ("regularization", "both"): (1.07, 1.23),
+    }
+    for (rule, source), bounds in stated.items():
+        ratios = [row[source]["ratio"] for row in MEASURED if row["rule"] == rule]
+        assert (round(min(ratios), 2), round(max(ratios), 2)) == bounds
+        assert max(ratios) <= 2
 
 
 @pytest.mark.verify

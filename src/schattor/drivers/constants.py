@@ -20,7 +20,7 @@ from .driver import Given, usable
 Arrays: TypeAlias = dict[str, np.ndarray[Any, Any]]
 
 NUMBERS = ("L", "sigma")
-COUNTS = ("observed", "kept", "differences", "covariances")
+COUNTS = ("observed", "kept", "waiting", "interval", "next", "differences", "covariances")
 
 # A difference of gradients is measured once its square exceeds this multiple of the noise in it.
 ABOVE = 3.0
@@ -68,39 +68,47 @@ class Constants:
         return state
 
     def observe(self, state: Arrays, given: Given) -> bool:
-        """Take in a step, and return whether it was measured: every step, or as rarely as the run says.
+        """Take in a step, and return whether it was measured.
 
-        A step that leaves out a block is not measured, and nor is the next.
+        The intervals double from one step to `every`; when L has risen by more than a tenth, they begin anew. A step
+        that leaves out a block is not measured, and nor is the next.
         """
         if self.known:
             return False
         gradients = [G for G in given.gradients if G is not None]
         if len(gradients) < len(self._blocks):
-            state["kept"] = np.array(0)
+            state["kept"] = state["waiting"] = np.array(0)
             return False
-        place, every = int(state["observed"]), self._run.every
+        place = int(state["observed"])
         state["observed"] = np.array(place + 1)
-        measured, waits = place == 0 or (place - 1) % every == 0, False
+        measured = bool(place >= state["next"])
         if measured:
-            samples = _of_all(given, "per_example")
-            now = _Now(place, given.weights, gradients, samples, self._before(state, place, given, samples))
-            self._measure_sigma(state, now)
-            waits = self._run.L is None and self._measure_L(state, now)
-        if place % every == 0 and not waits:
+            self._measure(state, _Now(place, given.weights, gradients, *self._beside(state, place, given)))
+        if place + 1 == state["next"] and not state["waiting"]:
             state["kept"] = np.array(place + 1)
             for block, W, G in zip(self._blocks, given.weights, gradients, strict=True):
                 state[f"point/{block.name}"], state[f"gradient/{block.name}"] = np.array(W), np.array(G)
         return measured
 
-    def _before(
-        self, state: Arrays, place: int, given: Given, samples: list[FloatArray] | None
-    ) -> list[FloatArray] | None:
-        """Return the gradients of this step's samples at the point that was kept, where they are given and needed."""
+    def _measure(self, state: Arrays, now: _Now) -> None:
+        before, known = float(state["L"]), bool(state["kept"])
+        self._measure_sigma(state, now)
+        if self._run.L is None:
+            self._measure_L(state, now)
+        settled = known and state["L"] <= 1.1 * before
+        state["interval"] = np.array(min(2 * int(state["interval"]), self._run.every) if settled else 1)
+        state["next"] = np.array(now.place + state["interval"])
+
+    def _beside(
+        self, state: Arrays, place: int, given: Given
+    ) -> tuple[list[FloatArray] | None, list[FloatArray] | None]:
+        """Return samples, and this step's gradients at the kept point, where they are given and needed."""
+        samples = _of_all(given, "per_example")
         if not state["kept"] or (self._run.L is not None and samples is not None):
-            return None
+            return samples, None
         arrays = _of_all(given, "gradient_at_previous") if state["kept"] == place else None
         if arrays is not None or "closure" not in given.callables:
-            return arrays
+            return samples, arrays
         returned = given.callables["closure"](self._kept(state, "point"))
         for block, G in zip(self._blocks, returned, strict=True):
             if not usable(G, block) or G is None:
@@ -108,7 +116,7 @@ class Constants:
                     f"closure must return a finite gradient of block {block.name!r}, an array of shape "
                     f"{block.array.shape} and dtype {block.array.dtype}, got {G!r}"
                 )
-        return returned  # type: ignore[return-value]
+        return samples, [np.asarray(G) for G in returned]
 
     def _kept(self, state: Arrays, kind: str) -> list[FloatArray]:
         return [state[f"{kind}/{block.name}"] for block in self._blocks]
@@ -165,12 +173,12 @@ class Constants:
 
     # The smoothness
 
-    def _measure_L(self, state: Arrays, now: _Now) -> bool:
-        """Raise L to what this step says, and return whether the kept point must wait for a larger difference."""
+    def _measure_L(self, state: Arrays, now: _Now) -> None:
+        """Raise L to what this step says. Where noise hides the difference, the kept point waits for a larger one."""
         if not state["L"]:
             self._start_L(state, now)
         if not state["kept"]:
-            return False
+            return
         if now.before is not None:
             size = self._norm.dual_norm(self._by_name(now.gradients, now.before))
             told = size > self._rounding(now)
@@ -185,7 +193,7 @@ class Constants:
             largest = float(state["L"]) if state["differences"] else 0.0
             state["L"] = np.array(max(size / length, largest))
             state["differences"] = np.array(state["differences"] + 1)
-        return now.before is None and not told
+        state["waiting"] = np.array(int(now.before is None and not told))
 
     def _start_L(self, state: Arrays, now: _Now) -> None:
         """Set L to the least that is possible: the square of the gradient's norm is at most 2 L delta."""
@@ -231,7 +239,9 @@ def _second_moments(
     """Return the flat sum `to` plus weighted second moments of x - centre, on the smaller side."""
     total = to.copy()
     rows = np.ascontiguousarray(x.reshape(len(x), -1))
-    form.core.add_deviations(rows, centre.reshape(len(centre), -1), weight, form.test, total, np.zeros((1, 1)))
+    form.core.add_deviations(
+        rows, centre.reshape(len(centre), -1), weight, form.test, total, np.zeros((1, 1))
+    )
     return total
 
 

@@ -56,7 +56,7 @@ class Given:
     factor: float
     weights: list[FloatArray]
     gradients: list[FloatArray | None]
-    extras: list[Mapping[str, FloatArray]]
+    extras: Sequence[Mapping[str, FloatArray]]
     callables: Mapping[str, Callable[..., list[FloatArray | None]]]
 
 
@@ -66,7 +66,7 @@ class Driver(ABC):
     reads: frozenset[str] = frozenset()
     """Names of what `Optimizer.step` may be given for it beside the gradients."""
 
-    def check(self, recipe: Recipe) -> None:
+    def check(self, recipe: Recipe) -> None:  # noqa: B027 (most recipes fit)
         """Raise ValueError for a recipe that the driver does not fit."""
 
     @abstractmethod

@@ -15,44 +15,11 @@ from ..parts import Additive, NormScaling
 from ..recipe import Recipe
 from ..theory.noise import BOUNDED, check_range
 from ..theory.parameters import Rule, RunParameters, parameters
-from ..theory.run import Run
+from ..theory.run import Run, TheoryChoice
 from ..theory.theorems import ball_terms, regularization_terms
 from ..theory.tracking import Bound
 from .constants import Constants
 from .driver import Driver, Given, Members, RunningDriver, State
-
-
-@dataclass(frozen=True)
-class TheoryChoice:
-    r"""What the theorems chose for a run, and from what; in ``opt.report.choices``.
-
-    Attributes
-    ----------
-    L, sigma : float
-        The constants in the geometry of the run: given, or measured so far.
-    differences : int
-        Measured differences of gradients that L rests on. While there are none, and L is not given, it is the least
-        that is possible, :math:`\|G_0\|_q^2/(2\Delta)`, and the steps are short.
-    covariances : int
-        Measured covariances of the noise that sigma rests on.
-    parameters : RunParameters or None
-        Learning rate, theta, the bound and its largest term; None before the first step.
-    """
-
-    L: float
-    sigma: float
-    differences: int
-    covariances: int
-    parameters: RunParameters | None
-
-    def __str__(self) -> str:
-        if self.parameters is None:
-            return "theory: nothing chosen before the first step"
-        chosen = self.parameters
-        return (
-            f"theory: L = {self.L:.4g}, sigma = {self.sigma:.4g}, theta = {chosen.theta:.4g}, lr = {chosen.lr:.4g}, "
-            f"bound {chosen.bound.total:.4g}, mostly {chosen.dominant}"
-        )
 
 
 @dataclass(frozen=True)
@@ -67,7 +34,9 @@ class TheoryDriver(Driver):
         """Raise ValueError unless the recipe is one of Algorithms 1 to 4, with exponents from 2."""
         estimator, scaling, update = recipe.estimator, recipe.scaling, recipe.update
         if not isinstance(estimator, EMA) or estimator.nesterov or estimator.init != "first":
-            raise ValueError(f'{_TAKES} momentum_kind="ema", momentum_init="first" and no Nesterov, got {estimator}')
+            raise ValueError(
+                f'{_TAKES} momentum_kind="ema", momentum_init="first" and no Nesterov, got {estimator}'
+            )
         if type(scaling) is not NormScaling or scaling.scale != "none" or scaling.radius != 1:
             raise ValueError(f'{_TAKES} scale="none", got {scaling}')
         if update != Additive() or recipe.transforms:
@@ -102,10 +71,7 @@ _TAKES = 'lr="theory" follows theorems that hold for'
 
 def from_theory(lr: Any, momentum: Any, run: Run | None) -> TheoryDriver | None:
     """Return the driver if lr and momentum are "theory", None if neither is, or raise ValueError."""
-    for name, value in (("lr", lr), ("momentum", momentum)):
-        if isinstance(value, str) and value != "theory":
-            raise ValueError(f'{name} must be a number, a callable of the step or "theory", got {value!r}')
-    asked = [isinstance(lr, str), isinstance(momentum, str), run is not None]
+    asked = [lr == "theory", momentum == "theory", run is not None]
     if not any(asked):
         return None
     if not all(asked) or not isinstance(run, Run):
@@ -151,8 +117,8 @@ class _Running(RunningDriver):
     def _first_lr(self, L: float) -> float:
         r"""Return the lr while L is only known from below, as :math:`\|G_0\|^2/(2\Delta)`.
 
-        The step has length :math:`\sqrt{2\Delta/(LT)}`. However large L is in truth, the loss rises by at most the true L over this one,
-        times delta/T.
+        The step has length :math:`\sqrt{2\Delta/(LT)}`, so that the loss rises by no more than :math:`\Delta/T` times
+        the ratio of the true L to this one.
         """
         run = self._run
         length = math.sqrt(2 * run.delta / (L * run.steps))

@@ -62,8 +62,8 @@ def schattor(
         block along the run, by the defaults of `schattor.AdaptiveExponent`.
     lr : float, callable or "theory"
         Step size :math:`\eta`. For the ball rule the primal norm of the step; for the regularization rule the factor
-        on a step as long as the dual norm of the estimate. ``"theory"``, together with momentum: what minimises the bound
-        of Theorems 1 to 4, with constants measured along the run; see the guide on learning rates from the theorems.
+        on a step as long as the dual norm of the estimate. ``"theory"``, together with momentum: what minimises the
+        bound of Theorems 1 to 4, with constants measured along the run; see the guide on it.
     rule : {"ball", "regularization"}
     momentum : float, callable or "theory"
         :math:`1-\theta` in [0, 1).
@@ -122,9 +122,9 @@ def schattor(
     default_outer = math.inf if rule == "ball" else 2.0
     return Recipe(
         name="schattor",
-        lr=by_driver if isinstance(lr, str) else lr,
+        lr=by_driver if lr == "theory" else lr,
         estimator=momentum_of(
-            momentum_kind, by_driver if isinstance(momentum, str) else momentum, momentum_init, nesterov
+            momentum_kind, by_driver if momentum == "theory" else momentum, momentum_init, nesterov
         ),
         geometry=norm if norm is not None else Schatten(p),  # type: ignore[arg-type]
         coupling=None

@@ -13,7 +13,7 @@ from .muon import (
 )
 from .noise import Inequality, lemma_3, lemma_4, martingale_bound, optimal_weight, variance_proxy
 from .parameters import RunParameters, best_lr, closed_form, parameters, rate
-from .run import Run
+from .run import Run, TheoryChoice
 from .theorems import largest_lr, theorem_1, theorem_2, theorem_3, theorem_4
 from .tracking import Bound, lemma_7, lemma_10
 
@@ -23,6 +23,7 @@ __all__ = [
     "Rate",
     "Run",
     "RunParameters",
+    "TheoryChoice",
     "best_lr",
     "closed_form",
     "gradient_descent_nonconvex",
