@@ -111,7 +111,7 @@ class Drivers:
         return len(self._running)
 
     def start(self, recipe: Recipe, members: Members, place: int) -> tuple[Recipe, Members]:
-        """Return recipe and weights with what a driver sets, if there is one; the blocks are in the plan from `place` on."""
+        """Return recipe and weights with what a driver sets; the blocks are in the plan from `place` on."""
         if recipe.driver is None:
             return recipe, members
         running = recipe.driver.start(recipe, members)

@@ -64,8 +64,8 @@ class AdaptiveExponent(Driver):
     r"""Chooses p for every block from a grid, by the decrease of the loss that each exponent predicts.
 
     A step of length a along the ball oracle D of the gradient changes the loss by about
-    :math:`-a\|g\|_q + a^2 J_p/2`, :math:`J_p = \langle D, H[D]\rangle`, H being the Hessian of the block. The score of p is the
-    largest decrease that lr allows,
+    :math:`-a\|g\|_q + a^2 J_p/2`, :math:`J_p = \langle D, H[D]\rangle`, H being the Hessian of the block. The score of
+    p is the largest decrease that lr allows,
 
     .. math:: \max_{0 \le a \le a_p}\; a\|g\|_q - \tfrac12 a^2 J_p
               = \frac{\|g\|_q^2}{2J_p} \quad\text{where } \frac{\|g\|_q}{J_p} \le a_p,
@@ -83,9 +83,9 @@ class AdaptiveExponent(Driver):
     - ``opt.step(grads, gradient_at_previous=...)``: differences of gradients of the same samples along each step.
     - nothing else: differences of successive gradients (secants), which measure noise unless batches are large.
 
-    A difference tells the curvature along the last step only, :math:`\langle s, y\rangle/\|s\|_F^2`, kept for the exponent
-    of that step; :math:`J_p` is this times :math:`\|D\|_F^2`. So the first steps go through the grid, and before each
-    choice one step tries an exponent, in turn.
+    A difference tells the curvature along the last step only, :math:`\langle s, y\rangle/\|s\|_F^2`, kept for the
+    exponent of that step; :math:`J_p` is this times :math:`\|D\|_F^2`. So the first steps go through the grid, and
+    before each choice one step tries an exponent, in turn.
 
     Parameters
     ----------
@@ -96,8 +96,8 @@ class AdaptiveExponent(Driver):
     hysteresis : float
         At least 1.
     floor : float
-        Where :math:`J_p` is at most this, the secant's smoothness :math:`L_p = \|y\|_q/\|s\|_p` of the last step stands for
-        it; where there is none, the block keeps its exponent.
+        Where :math:`J_p` is at most this, the secant's smoothness :math:`L_p = \|y\|_q/\|s\|_p` of the last step stands
+        for it; where there is none, the block keeps its exponent.
     limit : float
         In (0, 2), or inf for steps that are as long as lr says.
 
@@ -110,8 +110,8 @@ class AdaptiveExponent(Driver):
     Notes
     -----
     The comparison of :math:`\|g\|_q^2/J_p` generalises the ratio of Shen et al., *On the convergence analysis of Muon*
-    (arXiv 2505.23737). With all weights :math:`w_i = \sqrt{J_i}` the sum of the unbounded scores is half of the squared dual
-    mixed norm of the gradient. Each block keeps a copy of its weights and of its gradient.
+    (arXiv 2505.23737). With all weights :math:`w_i = \sqrt{J_i}` the sum of the unbounded scores is half of the squared
+    dual mixed norm of the gradient. Each block keeps a copy of its weights and of its gradient.
 
     Examples
     --------
@@ -127,7 +127,7 @@ class AdaptiveExponent(Driver):
     every: int = 10
     hysteresis: float = 1.1
     floor: float = 0.0
-    limit: float = 1.5
+    limit: float = 1.75
 
     reads = frozenset({"gradient_at_previous", "hvp"})
 
@@ -329,14 +329,13 @@ class _Now:
                 geometry = Schatten(options.grid[j])
                 curvatures[j] = geometry.dual_norm(y) / geometry.norm(s)
         longest = self._driver.length(self._given, i, norms)
-        with np.errstate(divide="ignore"):
-            a = np.where(curvatures > 0, np.minimum(longest, norms / curvatures), longest)
+        best_lengths = np.divide(norms, curvatures, out=np.full(len(norms), np.inf), where=curvatures > 0)
+        a = np.minimum(longest, best_lengths)
         scores = np.where(known, a * norms - a**2 * curvatures / 2, 0.0)
         state[f"{name}/scores"], state[f"{name}/scored"] = scores, known.astype(np.int64)
         state[f"{name}/curvatures"] = np.where(known, curvatures, 0.0)
         best = int(np.argmax(scores))
-        first = not state["products"] and not state["next"]
-        if first or not known[chosen] or scores[best] > options.hysteresis * scores[chosen]:
+        if not state["next"] or not known[chosen] or scores[best] > options.hysteresis * scores[chosen]:
             chosen = best
         state[f"{name}/chosen"] = np.array(chosen)
         self._set(i, chosen, curvatures[chosen])
@@ -363,13 +362,15 @@ class _Now:
         self._state["products"] = np.array(self._state["products"] + 1)
         returned = self._hvp(arrays)
         for i in directions:
+            product = returned[i]
             if (
-                np.shape(returned[i]) != blocks[i].array.shape
-                or not np.isfinite(np.asarray(returned[i])).all()
+                product is None
+                or np.shape(product) != blocks[i].array.shape
+                or not np.isfinite(product).all()
             ):
                 raise ValueError(
                     f"hvp must return a finite product for block {blocks[i].name!r}, an array of shape "
-                    f"{blocks[i].array.shape}, got {returned[i]!r}"
+                    f"{blocks[i].array.shape}, got {product!r}"
                 )
         return {i: np.asarray(returned[i]).reshape(blocks[i].shape) for i in directions}
 

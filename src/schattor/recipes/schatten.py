@@ -58,8 +58,8 @@ def schattor(
     Parameters
     ----------
     p : float, callable, "auto" or AdaptiveExponent
-        Schatten exponent of every block, in [1, inf]. Required unless `norm` is given. ``"auto"``: chosen for each block
-        along the run, by the defaults of `schattor.AdaptiveExponent`.
+        Schatten exponent of every block, in [1, inf]. Required unless `norm` is given. ``"auto"``: chosen for each
+        block along the run, by the defaults of `schattor.AdaptiveExponent`.
     lr : float, callable or "theory"
         Step size :math:`\eta`. For the ball rule the primal norm of the step; for the regularization rule the factor
         on a step as long as the dual norm of the estimate. ``"theory"``, together with momentum: what minimises the
