@@ -21,7 +21,7 @@ class Eigenpairs(NamedTuple):
     ----------
     values : ndarray, shape (count,)
         In the order asked for.
-    vectors : ndarray, shape (count, *shape)
+    vectors : ndarray, shape (count, ...)
         Of Frobenius norm one.
     residuals : ndarray, shape (count,)
         Each value is within its residual of an eigenvalue.

@@ -115,7 +115,7 @@ class Recorder:
             What `Optimizer.step` takes, and for the metrics that need them, by flat names of the blocks:
 
             - ``closure``: a function of the parameters that returns the gradient of this step's samples;
-            - ``micro_batches``: gradients of independent micro-batches at this point, (k, *shape); or a function
+            - ``micro_batches``: gradients of independent micro-batches at this point, (k, ...); or a function
               without arguments that returns them, called only when they are needed;
             - ``activations``: inputs of the layer, (N, fan-in), or such a function.
 
