@@ -9,7 +9,7 @@ import pytest
 
 from schattor import experiments
 from schattor.experiments.language_model import block_means
-from schattor.experiments.language_training import METHODS, QUICK
+from schattor.experiments.language_training import METHODS, QUICK, VARIANTS
 
 EXPERIMENT = experiments.load("language_model")
 
@@ -33,6 +33,9 @@ def results(held_out: dict[str, float]) -> experiments.Results:
             runs[f"final/{name}/{seed}"] |= {"gradient_ms": 2.0, "step_ms": 1.0}
         ones = [[1.0] * blocks, [1.0] * blocks]
         runs[f"final/{name}/0"] |= {"ratio_steps": [0, 40], "J": ones, "L": ones, "ratio": ones}
+    for name in VARIANTS:
+        loss = [5.0, held_out.get(name, 3.0)]
+        runs[f"variant/{name}"] = {"lr": 0.1, "held_out_loss": loss, "training_loss": loss}
     return experiments.Results("language_model", True, 0, "0", "", dataclasses.asdict(QUICK), True, runs)
 
 
@@ -52,6 +55,15 @@ def test_statements_follow_the_losses():
     assert verdict(results({"Schattor p=8": 2.9}), "Schattor p=8, the best finite p, ends below p=inf")
     made.runs["final/Muon/1"]["held_out_loss"][-1] = 2.6
     assert not verdict(made, "Muon ends below AdamW"), "one seed in which it does not"
+
+
+def test_variants_are_compared_with_the_first_seed():
+    """Muon's run of the first seed is what the exact polar factor is compared with."""
+    made = results({"p=inf, both": 1.9, "Muon": 2.0, "p=8, both": 1.95, "p=4, both": 1.8})
+    made.runs["final/Muon/1"]["held_out_loss"][-1] = 1.0
+    assert verdict(made, "the exact polar factor")
+    assert not verdict(made, "with these, p=8")
+    assert verdict(made, "with these, p=4")
 
 
 def test_a_best_step_size_at_the_edge_is_said():
@@ -80,7 +92,8 @@ def test_tables_and_figures_show_every_method():
     """A figure has a curve for each; the tables a row."""
     made = results({})
     for table in EXPERIMENT.tables(made):
-        assert [row[0] for row in table.rows] == list(METHODS)
+        variants = ["Muon", "p=inf", *VARIANTS]
+        assert [row[0] for row in table.rows] == (variants if table.head[0] == "variant" else list(METHODS))
         assert {len(row) for row in table.rows} == {len(table.head)}
     for draw in EXPERIMENT.figures.values():
         left = draw(made).axes[0]

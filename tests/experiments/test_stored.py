@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from schattor import experiments
+from schattor.experiments import language_training
 from schattor.experiments.command import report
+from schattor.experiments.language_model import block_means
 from schattor.experiments.results import plain
 
 STORED = Path(__file__).resolve().parents[2] / "docs" / "experiments"
@@ -91,6 +93,20 @@ def test_features(cell: str, baseline: str) -> None:
         return slow / fast
 
     assert (advantage("real") > advantage("Gaussian")).all()
+
+
+def test_language_model() -> None:
+    """Muon ends below AdamW, and p = inf below every finite p, in every seed; every mean ratio is above 1."""
+    results = stored("language_model")
+    last = {
+        name: results.arrays(f"final/{name}/", "held_out_loss")[:, -1] for name in language_training.METHODS
+    }
+    assert (last["Muon"] < last["AdamW"]).all()
+    for p in (3, 4, 8):
+        assert (last["Schattor p=inf"] < last[f"Schattor p={p}"]).all()
+    for name in language_training.METHODS:
+        assert block_means(results, name)[0].min() > 1
+    assert results.runs["surroundings"].keys() == {"python", "bytes", "sha256", "torch"}
 
 
 def test_dimension() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from schattor.experiments.architecture import MATRICES
 from schattor.experiments.experiment import Experiment, Finding, Table
 from schattor.experiments.figures import new_figure, style
-from schattor.experiments.language_training import METHODS, QUICK, Settings, measure
+from schattor.experiments.language_training import METHODS, QUICK, VARIANTS, Settings, measure
 from schattor.experiments.results import Results
 from schattor.plotting import plot_history
 
@@ -81,6 +81,7 @@ def findings(results: Results) -> list[Finding]:
                 numbers,
             )
         )
+    out += _about_variants(results)
     edge = [name for name in METHODS if results.runs[f"final/{name}/0"]["lr"] in _grid(results, name)[::2]]
     numbers = f"at the edge: {', '.join(edge)}" if edge else "all inside"
     return [
@@ -89,8 +90,32 @@ def findings(results: Results) -> list[Finding]:
     ]
 
 
+def _variants(results: Results, quantity: str) -> dict[str, float]:
+    """Return a quantity at the end of each variant's run, and of Muon's and p = inf's with the same seed."""
+    keys = {"Muon": "final/Muon/0", "p=inf": "final/Schattor p=inf/0"}
+    keys |= {name: f"variant/{name}" for name in VARIANTS}
+    return {name: float(results.array(key, quantity)[-1]) for name, key in keys.items()}
+
+
+def _about_variants(results: Results) -> list[Finding]:
+    """Say what separates p = inf from Muon, and whether a finite p gains by it as well."""
+    last = _variants(results, "held_out_loss")
+    pairs = {
+        "the exact polar factor, with Muon's momentum and shape factors, ends below Muon": (
+            "p=inf, both",
+            "Muon",
+        ),
+        "with these, p=8 ends below p=inf": ("p=8, both", "p=inf, both"),
+        "with these, p=4 ends below p=inf": ("p=4, both", "p=inf, both"),
+    }
+    return [
+        Finding(f"{text} (first seed)", last[a] < last[b], f"{last[a]:.3f} against {last[b]:.3f}")
+        for text, (a, b) in pairs.items()
+    ]
+
+
 def tables(results: Results) -> list[Table]:
-    """Return losses at the end of the runs, and the ratio along them."""
+    """Return losses at the end of the runs, those of the variants, and the ratio along the runs."""
     training, held_out = _finals(results, "training_loss"), _finals(results, "held_out_loss")
     rows: list[tuple[str, ...]] = []
     for name in METHODS:
@@ -110,6 +135,13 @@ def tables(results: Results) -> list[Table]:
     losses = Table(
         "Cross-entropy of a byte (nats) at the end, mean and standard deviation over the seeds", head, rows
     )
+    training, held_out = (_variants(results, part) for part in ("training_loss", "held_out_loss"))
+    variants = Table(
+        "From p = inf to Muon, first seed: the variants have Muon's step size, and Nesterov's momentum, Muon's shape "
+        "factors sqrt(max(1, m/n)), or both",
+        ("variant", "training loss", "held-out loss"),
+        [(name, f"{training[name]:.3f}", f"{held_out[name]:.3f}") for name in training],
+    )
     steps = [str(int(step)) for step in results.array("final/Muon/0", "ratio_steps")]
     lines: list[tuple[str, ...]] = []
     for name in METHODS:
@@ -118,7 +150,7 @@ def tables(results: Results) -> list[Table]:
     title = (
         "Mean over the hidden matrices of |g|_*^2 L / (|g|_F^2 J), by step, first seed; blocks without one"
     )
-    return [losses, Table(title, ("method", *steps, "without"), lines)]
+    return [losses, variants, Table(title, ("method", *steps, "without"), lines)]
 
 
 def _styles() -> dict[str, dict[str, Any]]:
@@ -142,10 +174,10 @@ def _draw_ratio(results: Results) -> Figure:
     figure, ((left, right),) = new_figure(2, width=5.6)
     steps = results.array("final/Muon/0", "ratio_steps")
     means = {name: block_means(results, name)[0] for name in METHODS}
-    plot_history(means, steps, styles=_styles(), ax=left)
+    plot_history(means, steps, logy=False, styles=_styles(), ax=left)
     left.set_ylabel("mean ratio over the hidden matrices")
     kinds = {name: block_means(results, "Muon", kind)[0] for kind, name in enumerate(MATRICES)}
-    plot_history(kinds, steps, ax=right)
+    plot_history(kinds, steps, logy=False, ax=right)
     right.set_ylabel("mean ratio over the layers, along Muon's run")
     for ax in (left, right):
         ax.axhline(1, color="black", linewidth=0.8)

@@ -21,7 +21,18 @@ from schattor.problems import documentation_record, documentation_text
 if TYPE_CHECKING:
     from schattor.experiments.gpt import GPT
 
-__all__ = ["METHODS", "QUICK", "Corpus", "Method", "Settings", "corpus", "measure", "optimizer", "train"]
+__all__ = [
+    "METHODS",
+    "QUICK",
+    "VARIANTS",
+    "Corpus",
+    "Method",
+    "Settings",
+    "corpus",
+    "measure",
+    "optimizer",
+    "train",
+]
 
 Tokens = npt.NDArray[np.int64]
 
@@ -95,8 +106,8 @@ class Method(NamedTuple):
     colour: str
 
 
-def _schattor(p: float, middle: float, colour: str) -> Method:
-    return Method(lambda lr: recipes.schattor(p=p, lr=lr, momentum=0.95), middle, REST, colour)
+def _schattor(p: float, middle: float, colour: str, **options: Any) -> Method:
+    return Method(lambda lr: recipes.schattor(p=p, lr=lr, momentum=0.95, **options), middle, REST, colour)
 
 
 METHODS = {
@@ -106,6 +117,16 @@ METHODS = {
     "Schattor p=4": _schattor(4, 0.01, "blue"),
     "Schattor p=8": _schattor(8, 0.01, "green"),
     "Schattor p=inf": _schattor(math.inf, 0.01, "pink"),
+}
+
+# From p = inf to Muon: what else Muon has, beside Newton-Schulz steps instead of the exact polar factor.
+MUONS_OWN = {"nesterov": True, "scale": "original"}
+VARIANTS = {
+    "p=inf, Nesterov": _schattor(math.inf, 0.01, "pink", nesterov=True),
+    "p=inf, shape factors": _schattor(math.inf, 0.01, "pink", scale="original"),
+    "p=inf, both": _schattor(math.inf, 0.01, "pink", **MUONS_OWN),
+    "p=8, both": _schattor(8, 0.01, "green", **MUONS_OWN),
+    "p=4, both": _schattor(4, 0.01, "blue", **MUONS_OWN),
 }
 
 
@@ -154,12 +175,13 @@ def batches(text: Tokens, settings: Settings, rng: np.random.Generator) -> Itera
 
 
 def measure(session: Session, settings: Settings) -> None:
-    """Tune each method with the first seed, and make its final runs."""
+    """Tune each method with the first seed, make its final runs, and those of the variants with the first seed."""
     from schattor.experiments.gpt import one_torch_thread
 
     _check_surroundings(session)
     text = corpus(settings.context, settings.held_out)
     session.plan(len(METHODS) * (3 * settings.tuning_steps + settings.seeds * settings.steps))
+    session.plan(len(VARIANTS) * settings.steps)
     with one_torch_thread():
         chosen = {name: _tune(session, settings, text, name) for name in METHODS}
         # One seed of every method before the next seed: an interrupted experiment compares what it has.
@@ -167,6 +189,9 @@ def measure(session: Session, settings: Settings) -> None:
             for name, lr in chosen.items():
                 arguments = (session, settings, text, name, lr, settings.steps, seed, seed == 0)
                 session.run(f"final/{name}/{seed}", train, *arguments, cost=settings.steps)
+        for name in VARIANTS:
+            arguments = (session, settings, text, name, chosen["Muon"], settings.steps, 0, False)
+            session.run(f"variant/{name}", train, *arguments, cost=settings.steps)
 
 
 def _check_surroundings(session: Session) -> None:
@@ -259,7 +284,7 @@ def optimizer(
     name: str, params: dict[str, Any], lr: float, schedule: Callable[[int], float] | None = None
 ) -> st.Optimizer:
     """Return the optimizer of a method, with the rest of the parameters by AdamW."""
-    method = METHODS[name]
+    method = (METHODS | VARIANTS)[name]
     routes = {"*": method.matrices(lr)}
     if method.rest is not None:
         routes = {"h*/W": method.matrices(lr), "*": method.rest}
