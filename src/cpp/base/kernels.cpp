@@ -77,7 +77,7 @@ SCHATTOR_INLINE double sumOfMagnitudesLoop(Index n, double unit, const T* x) {
 
 template <class T>
 SCHATTOR_INLINE void negativeSignLoop(Index n, const T* x, T* out) {
-    for (Index i = 0; i < n; ++i) out[i] = -signOf(x[i]);
+    for (Index i = 0; i < n; ++i) out[i] = signOf(-x[i]);  // zero at zero, not -0
 }
 
 template <class T>
