@@ -1,9 +1,9 @@
 """What a step of a recipe cannot do without, read off the recipe and its parts.
 
-That is the oracle of its geometry, the oracles, matrix products and QR factorisations that its parts declare, and its
-traffic: gradient and extras are read twice (by the check before the step and by the step), weights and state are read
-and written. A block that is worked through in pieces has its oracle in the same pass; else the estimate is written
-before the oracle, and the direction read after it. Where blocks share numbers, gradient and state are read once more.
+That is the oracle of its geometry, the oracles, products and factorisations that its parts declare, and its traffic:
+gradient and extras are read twice (by the check before the step and by the step), weights and state are read and
+written. A block that is worked through in pieces has its oracle in the same pass; else the estimate is written before
+the oracle, and the direction read after it. Where blocks share numbers, gradient and state are read once more.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class Floor:
     oracle: bool
     products: tuple[tuple[int, int, int], ...]
     factorizations: tuple[tuple[int, int], ...]
+    eigendecompositions: tuple[int, ...]
     inner: tuple[tuple[Geometry, int, int, int], ...]  # oracles that parts call
     kernels: bool  # whether these are most of the work
 
@@ -98,12 +99,18 @@ def floor_of(name: str, shape: Shape) -> Floor:
     factorizations = tuple(
         p for part in one.recipe.parts for w in one.weights.values() for p in part.factorizations(*w.shape)
     )
+    eigendecompositions = tuple(
+        k
+        for part in one.recipe.parts
+        for w in one.weights.values()
+        for k in part.eigendecompositions(*w.shape)
+    )
     inner = tuple(
         call for part in one.recipe.parts for w in one.weights.values() for call in part.oracles(*w.shape)
     )
     kernels = bool(products or inner) or one.recipe.frame is not None or geometry_of(one.recipe).matrix
     traffic = 2 * memory + (2 * weights if whole else 0) + again
-    return Floor(traffic, memory, whole, products, factorizations, inner, kernels)
+    return Floor(traffic, memory, whole, products, factorizations, eigendecompositions, inner, kernels)
 
 
 def sides_of(name: str, shape: Shape, memory: int) -> tuple[Side, ...]:
@@ -132,4 +139,7 @@ def sides_of(name: str, shape: Shape, memory: int) -> tuple[Side, ...]:
     for (p, q), times in Counter(floor.factorizations).items():
         task = {"kind": "qr", "shape": (p, q), "dtype": "float32"}
         sides.append(Side("schattor", f"QR {p}x{q}", task, "one", times * copies))
+    for k, times in Counter(floor.eigendecompositions).items():
+        task = {"kind": "eigh", "shape": (k, k), "dtype": "float64"}
+        sides.append(Side("schattor", f"eigendecomposition {k}x{k}", task, "one", times * copies))
     return tuple(sides)

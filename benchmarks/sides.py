@@ -301,6 +301,8 @@ def schattor_job(task: Task) -> Job:
         return schattor_product(task)
     if kind == "qr":
         return schattor_qr(task)
+    if kind == "eigh":
+        return schattor_eigh(task)
     if kind == "oracle":
         p, options = exponent(task), given(task, "backend", "rtol")
         return cycle(lambda G: st.ball_oracle(G, p, **options), inputs(task))
@@ -439,6 +441,29 @@ def schattor_qr(task: Task) -> Job:
         geqrf(size["m"], size["n"], q, size["m"], t, w, size["work"], size["info"])
         orgqr(size["m"], size["n"], size["n"], q, size["m"], t, w, size["work"], size["info"])
         return Q
+
+    return job
+
+
+def schattor_eigh(task: Task) -> Job:
+    """Return the eigenvectors of the Gram matrix of a square one in float64, by divide and conquer, copy included."""
+    import ctypes
+
+    syevd = core_blas("dsyevd_")
+    k = task["shape"][0]
+    G = inputs(task)[0]
+    A, V, values = G @ G.T, np.empty((k, k)), np.empty(k)
+    work, iwork = np.empty(1 + 6 * k + 2 * k * k), np.empty(3 + 5 * k, np.int32)
+    size = {
+        n: ctypes.byref(ctypes.c_int(v))
+        for n, v in {"k": k, "w": work.size, "i": iwork.size, "info": 0}.items()
+    }
+    v, d, w, i = (ctypes.c_void_p(x.ctypes.data) for x in (V, values, work, iwork))
+
+    def job(_keep: tuple[Array, ...] = (values, work, iwork)) -> Array:
+        V[...] = A
+        syevd(b"V", b"L", size["k"], v, size["k"], d, w, size["w"], i, size["i"], size["info"])
+        return V
 
     return job
 

@@ -71,6 +71,10 @@ class Part:
         """Return the QR factorisations of every step on a block of this shape, as (m, n) for m x n matrices."""
         return ()
 
+    def eigendecompositions(self, rows: int, cols: int) -> tuple[int, ...]:
+        """Return the orders of the symmetric matrices that a step on a block of this shape diagonalises, in double."""
+        return ()
+
     @property
     def shares(self) -> tuple[str, ...]:
         """Names of the numbers in the state that are the same for all blocks of the recipe."""

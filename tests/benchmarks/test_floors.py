@@ -91,6 +91,15 @@ def test_orthonormal_factor(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(Q @ (Q.T @ A), A, atol=1e-13)
 
 
+def test_eigenvectors() -> None:
+    """The rows, LAPACK's columns, diagonalise the Gram matrix."""
+    task = {"kind": "eigh", "shape": (5, 5), "dtype": "float64"}
+    V, G = np.asarray(sides.schattor_job(task)()), sides.inputs(task)[0]
+    diagonal = V @ (G @ G.T) @ V.T
+    np.testing.assert_allclose(diagonal, np.diag(np.diag(diagonal)), atol=1e-12)
+    assert floors.floor_of("lora_muon", (6, 6)).eigendecompositions
+
+
 def test_factorizations_are_sides() -> None:
     """Dion orthonormalises the columns of its left factor."""
     assert floors.floor_of("dion", SHAPE).factorizations == ((6, 4),)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,12 +23,15 @@ def stored(name: str) -> experiments.Results:
     return experiments.Results.read(STORED / name)
 
 
-@pytest.mark.parametrize("name", experiments.NAMES)
+def quick_case(name: str) -> Any:
+    """The experiment; `make torch` runs what needs torch."""
+    return pytest.param(name, marks=[pytest.mark.torch] * ("torch" in experiments.load(name).requires))
+
+
+@pytest.mark.parametrize("name", [quick_case(name) for name in experiments.NAMES])
 def test_quick_form(name: str, tmp_path: Path) -> None:
     """Every run is made, and findings, tables and figures come out of the small form as well."""
     experiment = experiments.load(name)
-    if any(importlib.util.find_spec(package) is None for package in experiment.requires):
-        pytest.skip(f"needs {', '.join(experiment.requires)}")
     results = experiments.run(name, quick=True, out=tmp_path)
     assert results.complete
     assert "What came out" in report(experiment, results)

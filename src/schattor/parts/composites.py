@@ -171,6 +171,10 @@ class PartnerMetric(Frame):
         """Return the metric on both ways, for a rank that is the smaller side."""
         return 2 * ((rows, cols, cols) if rows > cols else (rows, rows, cols),)
 
+    def eigendecompositions(self, rows: int, cols: int) -> tuple[int, ...]:
+        """Return that of the partner's Gram matrix, for such a rank."""
+        return (min(rows, cols),)
+
 
 @dataclass(frozen=True)
 class ProductDecay(Update):
