@@ -73,8 +73,13 @@ def losses(
     return found, opt
 
 
-def compare(name: str, seed: int, steps: int = 300, auto: Sequence[tuple[str, Any]] = ()) -> dict[str, Any]:
-    """The best fixed p at its best lr, and how many steps "auto" needs at its best lr to reach the same loss."""
+def compare(
+    name: str, seed: int, steps: int = 300, auto: Sequence[tuple[str, Any]] = (), control: bool = False
+) -> dict[str, Any]:
+    """The best fixed p at its best lr, and how many steps "auto" needs at its best lr to reach the same loss.
+
+    With the control, also how many a fixed p needs under the limit of "auto".
+    """
     problem, fixed = PROBLEMS[name][0](seed), {}
     for p in GRID:
         ends = {}
@@ -87,7 +92,21 @@ def compare(name: str, seed: int, steps: int = 300, auto: Sequence[tuple[str, An
     row: dict[str, Any] = {"problem": name, "seed": seed, "fixed": fixed, "best p": best}
     for label, options in auto:
         row[label] = _tuned(problem, name, options, label.split(",")[0], steps, fixed[best]["loss"])
+    if control:
+        row[CONTROL] = same_limit(problem, name, steps, fixed[best]["loss"])
     return row
+
+
+def same_limit(problem: P.Problem, name: str, steps: int, target: float) -> dict[str, Any]:
+    """Every fixed p with the products and the limit of "auto", each at its best lr, and the best of them.
+
+    What is left of the gain of "auto" beside this is due to the choice of p; the rest is due to the limit.
+    """
+    fixed = {
+        f"{p:g}": _tuned(problem, name, st.AdaptiveExponent(grid=(p,)), "hvp", steps, target) for p in GRID
+    }
+    best = min(fixed, key=lambda p: fixed[p]["steps"] or math.inf)
+    return {**fixed[best], "best p": best if fixed[best]["steps"] else None, "fixed": fixed}
 
 
 def _tuned(
@@ -118,6 +137,11 @@ AUTO = tuple(
 )
 """What is compared: where the curvature comes from, and the limit. With all samples, "gradients" are "secant"."""
 
+CONTROL = "hvp, fixed p, same limit"
+"""Label of what shows how much is due to the limit alone; see `same_limit`."""
+
+LABELS = (*(label for label, _ in AUTO), CONTROL)
+
 CHOICE, CHECK = (0, 1, 2), (3, 4, 5)
 """Seeds that the defaults were chosen on, and seeds that were not looked at before."""
 
@@ -138,8 +162,8 @@ def main(path: str) -> None:
     rows = []
     for name in PROBLEMS:
         for seed in CHOICE + CHECK:
-            rows.append(compare(name, seed, auto=AUTO))
-            print(name, seed, {label: rows[-1][label]["ratio"] for label, _ in AUTO}, flush=True)
+            rows.append(compare(name, seed, auto=AUTO, control=True))
+            print(name, seed, {label: rows[-1][label]["ratio"] for label in LABELS}, flush=True)
             record = {
                 "schattor": st.__version__,
                 "numpy": np.__version__,
