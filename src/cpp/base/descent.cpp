@@ -22,18 +22,17 @@ struct MetricOf {
           c(static_cast<T>(x.c)),
           eps(static_cast<T>(x.eps)) {}
 
-    SCHATTOR_INLINE T operator()(T x, T y, T* v, T* u) const {
-        if constexpr (kind == Kind::none) return y;
+    SCHATTOR_INLINE T operator()(T x, T y, T& v, T& u) const {
         const T seen = kind == Kind::deviations ? x - y : x;
-        T second = averageOfSquares(b, add, seen, *v);
+        T second = averageOfSquares(b, add, seen, v);
         if constexpr (kind == Kind::deviations) second += inner;
-        *v = second;
+        v = second;
         if constexpr (kind == Kind::ratio) {
-            const T z = byRoots(*u, second, eps, y);
-            *u = averageOfSquares(b, add, z, *u);
+            const T z = byRoots(u, second, eps, y);
+            u = averageOfSquares(b, add, z, u);
             return z;
         }
-        if constexpr (kind == Kind::largest) *u = second = larger(second, *u);
+        if constexpr (kind == Kind::largest) u = second = larger(second, u);
         return overRoot(a, y, c, second, eps);
     }
 };
@@ -55,7 +54,10 @@ SCHATTOR_INLINE void run(Index at, Index n, const Descent<T>& s, T* z) {
         if constexpr (decays) x = x + decay * w[i];
         T y = x;
         if constexpr (averages) y = momentum(x, m[i]);
-        y = metric(x, y, v + i, u + i);
+        if constexpr (remembers)
+            y = metric(x, y, v[i], u[i]);
+        else if constexpr (divides)
+            y = metric(x, y, v[i], v[i]);  // there is no u
         target[i] = keep * w[i] + factor * (direction == Direction::signs ? signOf(y) : y);
         z[i] = y;
     }
