@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -93,21 +94,14 @@ def floor_of(name: str, shape: Shape) -> Floor:
     memory = weights + gradients + extras + state
     # What the blocks share is known after one pass over all of them; a second one follows.
     again = gradients + state if one.recipe.shares else 0
-    products = tuple(
-        p for part in one.recipe.parts for w in one.weights.values() for p in part.products(*w.shape)
-    )
-    factorizations = tuple(
-        p for part in one.recipe.parts for w in one.weights.values() for p in part.factorizations(*w.shape)
-    )
-    eigendecompositions = tuple(
-        k
-        for part in one.recipe.parts
-        for w in one.weights.values()
-        for k in part.eigendecompositions(*w.shape)
-    )
-    inner = tuple(
-        call for part in one.recipe.parts for w in one.weights.values() for call in part.oracles(*w.shape)
-    )
+
+    def declared(kind: str) -> tuple[Any, ...]:
+        """Return what the parts say of every block."""
+        calls = (getattr(part, kind)(*w.shape) for part in one.recipe.parts for w in one.weights.values())
+        return tuple(chain.from_iterable(calls))
+
+    kinds = ("products", "factorizations", "eigendecompositions", "oracles")
+    products, factorizations, eigendecompositions, inner = map(declared, kinds)
     kernels = bool(products or inner) or one.recipe.frame is not None or geometry_of(one.recipe).matrix
     traffic = 2 * memory + (2 * weights if whole else 0) + again
     return Floor(traffic, memory, whole, products, factorizations, eigendecompositions, inner, kernels)

@@ -336,32 +336,27 @@ private:
         return ahead;
     }
 
-    /// Makes `direction` hold the direction at its length by the rule, lr aside, and the scales one.
-    void settle(Index n, const T* d, T* direction) {
+    /// The factor that gives what the oracle wrote its length by the rule, lr aside. The oracle's result
+    /// becomes that of the direction multiplied by it.
+    double takeScale() {
         const bool ball = pipeline.scaling->rule() == Rule::ball;
         const double scale = ball ? oracle_.ballScale : oracle_.regularizedScale;
-        kernels::scale(n, scale, d, direction);
         oracle_.frobenius *= std::abs(scale);
         oracle_.ballScale = oracle_.regularizedScale = oracle_.dualNorm.isZero() ? 0.0 : 1.0;
         oracle_.inputIsDirection = false;
+        return scale;
     }
 
     /// The adjustments one after the other. d is `factor` times what stands at direction_, until a part
     /// writes it.
     void adjust(T* direction) {
-        const bool ball = pipeline.scaling->rule() == Rule::ball;
-        double factor = ball ? oracle_.ballScale : oracle_.regularizedScale;
-        OracleResult seen = oracle_;
-        seen.frobenius *= std::abs(factor);
-        seen.ballScale = seen.regularizedScale = seen.dualNorm.isZero() ? 0.0 : 1.0;
-        seen.inputIsDirection = false;
-        double size = seen.frobenius;
+        double factor = takeScale(), size = oracle_.frobenius;
         const std::size_t first = ofTransforms + pipeline.transforms.size();
         for (std::size_t i = 0; i < pipeline.adjustments.size(); ++i) {
             const Adjustment& adjustment = *pipeline.adjustments[i];
             const Context<T> own = contextOf(first + i);
             if (adjustment.rescales() && inMiddle(size)) {
-                const std::optional<Scaled> length = adjustment.length(own, seen);
+                const std::optional<Scaled> length = adjustment.length(own, oracle_);
                 const double wanted = length ? length->full() : size;
                 if (inMiddle(wanted) && inMiddle(factor * wanted / size)) {
                     factor *= wanted / size;
@@ -372,10 +367,9 @@ private:
             kernels::scale(shape.size(), factor, direction_, direction);
             direction_ = direction;
             factor = 1.0;
-            adjustment.apply(own, seen, direction);
+            adjustment.apply(own, oracle_, direction);
             size = frobeniusNorm(shape.size(), direction).full();
         }
-        oracle_ = seen;
         oracle_.frobenius = factor != 0.0 ? size / std::abs(factor) : 0.0;
         // An adjustment may lead on where the oracle has nothing to say.
         oracle_.ballScale = oracle_.regularizedScale = size > 0.0 ? factor : 0.0;
@@ -408,7 +402,8 @@ private:
         c.shape = inner_;
         const T* mapped = precondition(c, inside, x, [&](std::size_t part) { return ownOf(c, part); });
         oracle_ = pipeline.geometry->ball({step.slots, &arena, false, true, step.team}, inner_, mapped, d);
-        settle(n, oracle_.inputIsDirection ? mapped : d, d);
+        const T* found = oracle_.inputIsDirection ? mapped : d;
+        kernels::scale(n, takeScale(), found, d);
         pipeline.frame->leave(outside, d, direction);
         pipeline.frame->conclude(outside, g);
         oracle_.frobenius = frobeniusNorm(shape.size(), direction).full();
