@@ -556,8 +556,10 @@ def machine(result: Result) -> str:
     blas = ", ".join(f"{name}: {kernel}" for name, kernel in architectures.items())
     torch = software.get("torch", {})
     blas += f", torch: {torch['capability']}{' with MKL' if torch['mkl'] else ''}" if torch else ""
+    date = result.get("date", facts.get("date"))  # older records have it with the machine, and no commit
+    made = f" (commit {result['commit']})" if result.get("commit") else ""
     return (
-        f"{facts['processor']}, {facts['cores']} cores, {facts['system']}, {facts['date']}; "
+        f"{facts['processor']}, {facts['cores']} cores, {facts['system']}, {date}{made}; "
         f"Python {facts['python']}, {', '.join(names)}; BLAS kernels: {blas}."
     )
 

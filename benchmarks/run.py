@@ -299,7 +299,8 @@ def main() -> None:
         return
     path = RESULTS / f"{arguments.name}.json"
     settings = describe_settings(QUICK if arguments.quick else Settings())
-    result: dict[str, Any] = {"machine": describe_machine(), "software": {}, "rows": [], "accuracy": []}
+    result: dict[str, Any] = {**provenance(), "machine": describe_machine(), "software": {}}
+    result |= {"rows": [], "accuracy": []}
     result["settings"] = settings | {
         "seed": SEED,
         "rtol": RTOL,

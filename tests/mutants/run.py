@@ -27,12 +27,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from mutants.changes import CHANGES, Change, place_of  # noqa: E402
 
-from schattor._record import record  # noqa: E402
+from schattor._provenance import provenance  # noqa: E402
 
 WORK = ROOT / "build" / "mutants"
 TREE, BUILD, OUTCOMES = WORK / "tree", WORK / "build", WORK / "outcomes.json"
 RECORD = ROOT / "tests" / "results" / "mutants.json"
-COPIED = ("src", "tests", "benchmarks", "cmake", "CMakeLists.txt", "pyproject.toml", "README.md", "docs/experiments")
+COPIED = ("src", "tests", "benchmarks", "cmake", "CMakeLists.txt", "pyproject.toml", "README.md")
 SECONDS = 900  # of one program of tests: a change that takes longer hangs
 
 SURVIVED, KILLED, NOT_BUILT = "survived", "killed", "does not compile"
@@ -209,7 +209,7 @@ def main() -> int:
         if outcome["outcome"] != KILLED:
             print(f"{outcome['outcome']}: {name} ({outcome['file']}): {outcome['reason']}")
     if not arguments.names:
-        write(RECORD, record() | dict(count) | {"changes": outcomes})
+        write(RECORD, provenance() | dict(count) | {"changes": outcomes})
     return int(count[KILLED] < len(outcomes))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ._version import __version__
 
 
-def record() -> dict[str, str | None]:
+def provenance() -> dict[str, str | None]:
     """Return version, commit and date (UTC), with which every stored result begins.
 
     The commit is that of the checkout from which the program runs; None outside of one.
