@@ -8,7 +8,6 @@ work at the same time, disturb each other. A pause after each turn lets idle thr
 
 from __future__ import annotations
 
-import datetime
 import importlib.util
 import json
 import os

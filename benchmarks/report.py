@@ -507,6 +507,16 @@ def noise_targets(figures: Figures) -> Iterator[Target]:
                 yield ratio_target(figures, text, 0.1, ("noise", form, ("schattor", "oracle")), **facts)
 
 
+def construction_targets(figures: Figures) -> Iterator[Target]:
+    """Yield very many blocks, in seconds: both must grow with the number of blocks, not with its square."""
+    for text, kind, count, limit in (
+        ("an optimizer over 100,000 blocks, seconds", "construct", 100_000, 2.0),
+        ("one more block beside 40,000, seconds", "add_block", 40_000, 0.05),
+    ):
+        found = figures.find("construction", "schattor", kind, blocks=count)
+        yield Target(text, None if found is None else found[0]["least"], limit)
+
+
 TARGETS: tuple[Callable[[Figures], Iterator[Target]], ...] = (
     oracle_targets,
     oracle_accuracy_targets,
@@ -520,6 +530,7 @@ TARGETS: tuple[Callable[[Figures], Iterator[Target]], ...] = (
     small_targets,
     recipe_targets,
     noise_targets,
+    construction_targets,
 )
 
 

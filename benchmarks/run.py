@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from schattor._provenance import provenance
+
 from . import reference, report
 from .cases import QUICK_SELECTION, RTOL, Case, Selection, all_cases, alternating_tasks
 from .harness import (
