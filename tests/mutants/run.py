@@ -42,15 +42,19 @@ class Broken(Exception):
     """The tests fail, or nothing builds, without any change: no outcome would mean anything."""
 
 
+def environment() -> dict[str, str]:
+    """Return the environment in which programs use the package of the copy."""
+    path = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
+    # Timestamps are too coarse for bytecode of a source that changes twice in a second.
+    return os.environ | {"PYTHONPATH": str(TREE / "src"), "PYTHONDONTWRITEBYTECODE": "1", "PATH": path}
+
+
 def call(command: list[str], *, log: Path, seconds: float | None = None) -> int | None:
     """Return the exit status of a program whose output goes to a file; None where it takes too long."""
-    # Timestamps are too coarse for bytecode of a source that changes twice in a second.
-    environment = os.environ | {"PYTHONPATH": str(TREE / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    environment["PATH"] = f"{sysconfig.get_path('scripts')}{os.pathsep}{environment['PATH']}"
     with log.open("w", encoding="utf-8") as file:
         try:
             return subprocess.run(
-                command, cwd=TREE, env=environment, stdout=file, stderr=file, timeout=seconds, check=False
+                command, cwd=TREE, env=environment(), stdout=file, stderr=file, timeout=seconds, check=False
             ).returncode
         except subprocess.TimeoutExpired:
             return None

@@ -14,7 +14,7 @@ from .._edge.values import (
     Schedulable,
     check_count,
 )
-from .kronecker import FOLLOWING, SIDES, Products, on_sides
+from .kronecker import FOLLOWING, SIDES
 from .part import Lowering, Part, common_group
 
 
@@ -72,14 +72,6 @@ class PartnerMetric(Frame):
         if into.left is None:
             raise ValueError("a partner's metric needs a recipe with a pairing")
         return _core.PartnerMetric(into.left != into.transposed, self.eps)
-
-    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
-        """Return the metric on both ways, for a rank that is the smaller side."""
-        return 2 * ((rows, cols, cols) if rows > cols else (rows, rows, cols),)
-
-    def eigendecompositions(self, rows: int, cols: int) -> tuple[int, ...]:
-        """Return that of the partner's Gram matrix, for such a rank."""
-        return (min(rows, cols),)
 
 
 @dataclass(frozen=True)
@@ -161,10 +153,6 @@ class Eigenbasis(Frame):
         largest = max(shape) if self.largest is None else self.largest
         wanted = ("left" if rows <= cols else "right") if self.sides == "smaller" else self.sides
         return wanted in ("both", "left") and rows <= largest, wanted in ("both", "right") and cols <= largest
-
-    def products(self, rows: int, cols: int) -> Products:
-        """Return those of the gradient, the estimate and the direction, and the Gram matrices."""
-        return on_sides(rows, cols, *self.turned((rows, cols)), times=3)
 
     def determined(self, shape: tuple[int, int]) -> bool:
         """Return whether one gradient has full rank on each side that turns, so that it determines the bases."""

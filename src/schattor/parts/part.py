@@ -10,7 +10,6 @@ from .._edge.values import Domain, Schedulable, Schedules
 if TYPE_CHECKING:
     from .._edge import _core
     from .._edge.backends import Backend
-    from .geometries import Geometry
 
 GROUPS = ("rotations", "orthogonal", "left", "right", "entries", "lines")
 
@@ -60,21 +59,6 @@ class Part:
         """Whether the core keeps arrays or numbers for it."""
         return False
 
-    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
-        """Return the matrix products of every step on a block of this shape, as (p, q, r) for (p x q)(q x r).
-
-        What the step of a recipe is measured against; an oracle counts by itself.
-        """
-        return ()
-
-    def factorizations(self, rows: int, cols: int) -> tuple[tuple[int, int], ...]:
-        """Return the QR factorisations of every step on a block of this shape, as (m, n) for m x n matrices."""
-        return ()
-
-    def eigendecompositions(self, rows: int, cols: int) -> tuple[int, ...]:
-        """Return the orders of the symmetric matrices that a step on a block of this shape diagonalises, in double."""
-        return ()
-
     @property
     def shares(self) -> tuple[str, ...]:
         """Names of the numbers in the state that are the same for all blocks of the recipe."""
@@ -84,10 +68,6 @@ class Part:
     def homogeneous(self) -> bool:
         """Whether it has no unit of its own, such as a threshold, in which gradients are measured."""
         return True
-
-    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
-        """Return the oracles that it calls itself in a step on a block of this shape, as (geometry, p, q, times)."""
-        return ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from .._edge import _core
 from .._edge.values import MOMENTUM, NON_NEGATIVE, POSITIVE, Schedulable, check_count, show
-from .kronecker import Products
 from .part import Lowering, Part
 
 REFERENCES = ("last", "same_samples")
@@ -92,11 +91,6 @@ class InverseInputMoment(Transform):
     def requires(self) -> frozenset[str]:
         """Activations."""
         return frozenset({"activations"})
-
-    def products(self, rows: int, cols: int) -> Products:
-        """Return those of the gradient."""
-        width = cols // self.blocks
-        return ((rows, width, width),) * self.blocks
 
     @property
     def equivariance(self) -> str:

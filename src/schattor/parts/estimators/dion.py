@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from ..._edge import _core
@@ -69,21 +68,6 @@ class Dion(Estimator):
     def degree(self, incoming: float | None) -> float | None:
         """Return 0: the columns of P and Q have length one."""
         return 0
-
-    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
-        """Return X Q, P'X, P R' and P Q'."""
-        k, n, r = self._sides(rows, cols)
-        return (n, k, r), (r, n, k), (n, r, k), (n, r, k)
-
-    def factorizations(self, rows: int, cols: int) -> tuple[tuple[int, int], ...]:
-        """Return that of X Q, whose columns are orthonormalised."""
-        _, n, r = self._sides(rows, cols)
-        return ((n, r),)
-
-    def _sides(self, rows: int, cols: int) -> tuple[int, int, int]:
-        """Return the smaller side, the larger side and the rank."""
-        k = min(rows, cols)
-        return k, max(rows, cols), max(1, math.ceil(self.rank_fraction * k))
 
     @property
     def equivariance(self) -> str:

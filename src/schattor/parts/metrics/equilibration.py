@@ -87,7 +87,3 @@ class LeverageEquilibration(Preconditioner):
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
         return _core.LeverageEquilibration(self.geometry.lower(into), self.passes, self.beta)
-
-    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
-        """Return a polar factor for each pass but the last."""
-        return () if rows == cols else ((self.geometry, rows, cols, self.passes - 1),)

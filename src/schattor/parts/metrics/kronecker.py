@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from ..._edge import _core
 from ..._edge.values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable, check_count
-from ..kronecker import Products, on_sides
 from ..part import Lowering
 from .metric import Preconditioner
 
@@ -40,11 +39,6 @@ class KroneckerRoots(Preconditioner):
         NON_NEGATIVE.check_schedulable("eps", self.eps)
         check_count("frequency", self.frequency, least=1)
         check_count("start", self.start, least=1)
-
-    def products(self, rows: int, cols: int) -> Products:
-        """Return those of the estimate and the Gram matrices."""
-        left, right = (rows >= cols, rows < cols) if 1 in (rows, cols) else (True, True)
-        return on_sides(rows, cols, left, right, times=1)
 
     @property
     def degree(self) -> int | None:
@@ -93,10 +87,6 @@ class KroneckerInverses(Preconditioner):
     def requires(self) -> frozenset[str]:
         """Activations and deltas."""
         return frozenset({"activations", "deltas"})
-
-    def products(self, rows: int, cols: int) -> Products:
-        """Return those of the estimate and the Gram matrices, of as many samples as `testing.extras_for` makes up."""
-        return on_sides(rows, cols, left=True, right=True, times=1)
 
     @property
     def degree(self) -> int:

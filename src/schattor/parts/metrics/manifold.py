@@ -59,15 +59,6 @@ class TangentDual(Preconditioner):
         """Return the core's part."""
         return _core.TangentDual(self.geometry.lower(into), self.steps, self.step_size, self.tolerance)
 
-    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
-        """Return all polar factors but the last, as if the tolerance were not met."""
-        return ((self.geometry, rows, cols, self.steps - 1),)
-
-    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
-        """Return W'A and W L for each of them."""
-        k, n = min(rows, cols), max(rows, cols)
-        return self.steps * ((k, n, k), (k, k, n))
-
 
 @dataclass(frozen=True)
 class IntrinsicStiefel(Preconditioner):
@@ -101,16 +92,6 @@ class IntrinsicStiefel(Preconditioner):
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
         return _core.IntrinsicStiefel(self.geometry.lower(into))
-
-    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
-        """Return the two polar factors."""
-        k = min(rows, cols)
-        return (self.geometry, rows, cols, 1), (self.geometry, k, k, 1)
-
-    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
-        """Return two projections and a turn."""
-        k, n = min(rows, cols), max(rows, cols)
-        return 2 * ((k, n, k), (k, k, n)) + ((k, k, n),)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from ..._edge import _core
 from ..._edge.values import (
     check_count,
 )
-from ..kronecker import Products
 from ..part import Lowering, Part, common_group
 
 
@@ -74,10 +73,6 @@ class Grafted(Preconditioner):
     def requires(self) -> frozenset[str]:
         """What both require."""
         return self.direction.requires | self.length.requires
-
-    def products(self, rows: int, cols: int) -> Products:
-        """Return those of both."""
-        return self.direction.products(rows, cols) + self.length.products(rows, cols)
 
     @property
     def degree(self) -> float | None:

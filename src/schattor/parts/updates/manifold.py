@@ -33,10 +33,6 @@ class PolarRetraction(Update):
         """Return the core's part."""
         return _core.PolarRetraction(self.geometry.lower(into))
 
-    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
-        """Return one polar factor."""
-        return ((self.geometry, rows, cols, 1),)
-
     def __str__(self) -> str:
         return "polar retraction"
 
