@@ -80,7 +80,8 @@ class RunningEstimator:
         self._schedules = lowering.schedules
         part = estimator.lower(lowering)
         runner = _core.RunningEstimatorFloat32 if self._dtype == np.float32 else _core.RunningEstimatorFloat64
-        self._runner = runner(part, *lowering.fans)
+        rows, cols = lowering.fans
+        self._runner = runner(estimator=part, rows=rows, cols=cols)
 
     @property
     def count(self) -> int:
@@ -174,7 +175,9 @@ class EMA(Estimator):
 
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
-        return _core.Ema(into.value("momentum", MOMENTUM, self.momentum), self.init, self.nesterov)
+        return _core.Ema(
+            momentum=into.value("momentum", MOMENTUM, self.momentum), init=self.init, nesterov=self.nesterov
+        )
 
     def __str__(self) -> str:
         return f"EMA({show(self.momentum)}, {self.init}{', nesterov' if self.nesterov else ''})"
@@ -217,7 +220,9 @@ class DoubleEMA(Estimator):
 
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
-        return _core.DoubleEma(into.value("near", MOMENTUM, self.near), into.value("far", MOMENTUM, self.far))
+        return _core.DoubleEma(
+            near=into.value("near", MOMENTUM, self.near), far=into.value("far", MOMENTUM, self.far)
+        )
 
     def __str__(self) -> str:
         return f"DoubleEMA({show(self.near)}, {show(self.far)})"
@@ -276,7 +281,12 @@ class Dion(Estimator):
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
         momentum = into.value("momentum", MOMENTUM, self.momentum)
-        return _core.Dion(momentum, self.rank_fraction, into.value("eps", NON_NEGATIVE, self.eps), self.seed)
+        return _core.Dion(
+            momentum=momentum,
+            rank_fraction=self.rank_fraction,
+            eps=into.value("eps", NON_NEGATIVE, self.eps),
+            seed=self.seed,
+        )
 
     def degree(self, incoming: float | None) -> float | None:
         """Return 0: the columns of P and Q have length one."""
@@ -358,10 +368,10 @@ class HeavyBall(Estimator):
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
         return _core.HeavyBall(
-            into.value("momentum", MOMENTUM, self.momentum),
-            into.value("dampening", FRACTION, self.dampening),
-            self.init,
-            self.nesterov,
+            momentum=into.value("momentum", MOMENTUM, self.momentum),
+            dampening=into.value("dampening", FRACTION, self.dampening),
+            init=self.init,
+            nesterov=self.nesterov,
         )
 
     def __str__(self) -> str:
@@ -472,7 +482,7 @@ class AdaptiveRecursive(Estimator):
 
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
-        return _core.AdaptiveRecursive(float(self.w), float(self.c))
+        return _core.AdaptiveRecursive(w=float(self.w), c=float(self.c))
 
 
 @dataclass(frozen=True)

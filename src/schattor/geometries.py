@@ -14,13 +14,12 @@ import numpy.typing as npt
 
 from . import _core
 from ._arrays import Dtype, FloatArray, prepare
-from .backends import Backend, NewtonSchulz, check_backend, check_rtol
+from .backends import Backend, NewtonSchulz, check_backend, check_rtol, route_of
 from .info import OracleInfo
 from .part import Lowering, Part, common_group
 from .values import EXPONENT, FRACTION, Schedulable, position, show
 
 ScaledNorm: TypeAlias = tuple[_core.Scaled, Dtype]
-OracleRow: TypeAlias = tuple[_core.Scaled, str, float, int, bool, float, int]
 
 
 class Geometry(Part, ABC):
@@ -129,24 +128,32 @@ def compute_norm(part: _core.Geometry, X: npt.ArrayLike, name: str, *, dual: boo
 
 def compute_oracle(
     part: _core.Geometry, G: npt.ArrayLike, name: str, *, regularized: bool = False, measure: bool = False
-) -> tuple[FloatArray, OracleRow]:
+) -> tuple[FloatArray, _core.OracleResult]:
     """Return the direction, and what `OracleInfo` holds with the dual norm exact."""
     array, (rows, cols) = prepare(G, name)
     direction = np.empty(array.shape, dtype=array.dtype)
     if array.size == 0:
-        return direction, (_core.Scaled(), "none", 0.0, 0, False, math.nan, 0)
+        return direction, _core.OracleResult()
     try:
-        row = part.oracle(array, rows, cols, regularized, measure, direction)
+        result = part.oracle(array, rows, cols, regularized, measure, direction)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
-    if regularized and math.isinf(as_float(row[0], array.dtype)):
+    if regularized and math.isinf(as_float(result.dual_norm, array.dtype)):
         raise OverflowError(f"{name}: the dual norm exceeds {array.dtype}, so the step has no finite length")
-    return direction, row
+    return direction, result
 
 
-def oracle_info(row: OracleRow, dtype: Dtype) -> OracleInfo:
-    """Return the row of `compute_oracle` with the dual norm as a number."""
-    return OracleInfo(as_float(row[0], dtype), *row[1:])
+def oracle_info(result: _core.OracleResult, dtype: Dtype) -> OracleInfo:
+    """Return the result of `compute_oracle` with the dual norm as a number."""
+    return OracleInfo(
+        dual_norm=as_float(result.dual_norm, dtype),
+        backend=result.backend,
+        residual=result.residual,
+        fallbacks=result.fallbacks,
+        approximate=result.approximate,
+        operator_norm=result.operator_norm,
+        iterations=result.iterations,
+    )
 
 
 def as_float(norm: _core.Scaled, dtype: Dtype) -> float:
@@ -165,7 +172,7 @@ class Schatten(Geometry):
     ----------
     p : float or callable
         In [1, inf]; a callable of the global step inside an optimizer.
-    backend : {"auto", "svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"} or NewtonSchulz
+    backend : str or NewtonSchulz
         How the oracle is computed; see `ball_oracle`.
     rcond : float, optional
         For p > 2, singular values up to ``rcond * sigma_1`` count as zero. Default ``max(m, n) * eps``.
@@ -175,7 +182,7 @@ class Schatten(Geometry):
     Raises
     ------
     ValueError
-        For p outside [1, inf], an unknown backend, or Newton-Schulz or QDWH with p other than inf.
+        For p outside [1, inf], an unknown backend, or one that does not serve p.
 
     Notes
     -----
@@ -210,14 +217,15 @@ class Schatten(Geometry):
         chosen = self.backend if into.backend == "auto" else check_backend(into.backend, into.rtol)
         self._check_iteration(chosen)
         p = into.value("p", EXPONENT, self.p)
-        rcond = -1.0 if self.rcond is None else float(self.rcond)
-        accuracy = (self.rtol if into.rtol is None else into.rtol) or 0.0
-        if isinstance(chosen, NewtonSchulz):
-            steps, tolerance = chosen.steps or 0, chosen.rtol or 0.0
-            return _core.Schatten(
-                p, "newton_schulz", chosen.coefficients, steps, rcond, tolerance, float(chosen.floor)
-            )
-        return _core.Schatten(p, chosen, "", 0, rcond, accuracy, 0.0)
+        accuracy = self.rtol if into.rtol is None else into.rtol
+        route = route_of(chosen)
+        return _core.Schatten(
+            p=p,
+            route=route.name if route else None,
+            iteration=chosen.lower() if isinstance(chosen, NewtonSchulz) else None,
+            rcond=None if self.rcond is None else float(self.rcond),
+            rtol=None if accuracy is None else float(accuracy),
+        )
 
     @property
     def homogeneous(self) -> bool:
@@ -229,16 +237,16 @@ class Schatten(Geometry):
         return schatten_part(self.p, self.backend, self.rcond, self.rtol)  # type: ignore[arg-type]
 
     def _check_iteration(self, backend: Backend) -> None:
-        if (isinstance(backend, NewtonSchulz) or backend == "qdwh") and self.p != math.inf:
-            name = "qdwh" if backend == "qdwh" else "newton_schulz"
-            raise ValueError(f"backend {name} serves p = inf only, got p = {self.p!r}")
+        route = route_of(backend)
+        if route and route.polar and self.p != math.inf:
+            raise ValueError(f"backend {route.name} serves p = inf only, got p = {self.p!r}")
 
     def __str__(self) -> str:
         name = "Spectral" if self.p == math.inf else f"Schatten({show(self.p)})"
         if isinstance(self.backend, NewtonSchulz):
             name += f", {self.backend.coefficients} x {self.backend.steps}"
-        elif self.backend == "qdwh":
-            name += ", qdwh"
+        elif (route := route_of(self.backend)) and route.polar:
+            name += f", {route.name}"
         return name
 
 
@@ -247,7 +255,8 @@ def Spectral(backend: Backend = "auto", rtol: float | None = None) -> Schatten:
 
     Parameters
     ----------
-    backend : {"auto", "svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"} or NewtonSchulz
+    backend : str or NewtonSchulz
+        As in `ball_oracle`.
     rtol : float, optional
         Accuracy of the oracle; see `ball_oracle`. Default: strict.
 
@@ -412,7 +421,9 @@ class Switched(Geometry):
     def lower(self, into: Lowering) -> _core.Geometry:
         """Return the core's part."""
         choice = into.value("choice of geometry", position(len(self.geometries)), self.choice)
-        return _core.Switched(choice, [geometry.lower(into) for geometry in self.geometries])
+        return _core.Switched(
+            choice=choice, geometries=[geometry.lower(into) for geometry in self.geometries]
+        )
 
     def __str__(self) -> str:
         return " / ".join(map(str, self.geometries))

@@ -86,6 +86,19 @@ class TopSingularInfo:
     fallbacks: int
 
 
+_NOTHING = TopSingularInfo(
+    residual=0.0,
+    lower=0.0,
+    upper=0.0,
+    converged=True,
+    certified=True,
+    method="none",
+    iterations=0,
+    fallbacks=0,
+)
+"""Of a zero matrix."""
+
+
 @overload
 def spectral_norm(
     A: npt.ArrayLike,
@@ -165,20 +178,28 @@ def spectral_norm(
     True
     """
     array, (rows, cols) = prepare(A, "A")
-    tolerance = 0.0 if rtol is None else POSITIVE.check("rtol", rtol)
+    tolerance = None if rtol is None else POSITIVE.check("rtol", rtol)
     vector = np.zeros(cols) if v0 is None else _starts(v0, (cols,), "v0")
     if array.size == 0:
-        row: tuple[float, float, float, str, int, int, bool] = (0.0, 0.0, 0.0, "closed_form", 0, 0, True)
+        found = _core.SpectralNorm()
     else:
         try:
-            row = _core.spectral_norm(array, rows, cols, tolerance, certify, 0, v0 is not None, vector)
+            found = _core.spectral_norm(array, rows, cols, tolerance, certify, v0 is not None, vector)
         except ValueError as error:
             raise ValueError(f"A: {error}") from None
-    value, lower, upper, method, iterations, fallbacks, certified = row
     if not return_info:
-        return value
-    right = vector.astype(array.dtype)
-    return value, SpectralNormInfo(value, lower, upper, certified, method, iterations, fallbacks, right)
+        return found.value
+    info = SpectralNormInfo(
+        value=found.value,
+        lower=found.lower,
+        upper=found.upper,
+        certified=found.certified,
+        method=found.method,
+        iterations=found.iterations,
+        fallbacks=found.fallbacks,
+        vector=vector.astype(array.dtype),
+    )
+    return found.value, info
 
 
 @overload
@@ -279,21 +300,34 @@ def top_singular(
     left = np.zeros((count, rows), dtype=array.dtype)
     sigma = np.zeros(count, dtype=array.dtype)
     right = np.zeros((count, cols), dtype=array.dtype)
+    found = None
     if np.any(array):
         seed = int(np.random.default_rng(rng).integers(2**63))
         try:
-            row = _core.top_singular(array, rows, cols, tolerance, certify, seed, starts, left, sigma, right)
+            found = _core.top_singular(
+                array, rows, cols, tolerance, certify, seed, starts, left, sigma, right
+            )
         except ValueError as error:
             raise ValueError(f"A: {error}") from None
     else:
         np.fill_diagonal(left, 1)
         np.fill_diagonal(right, 1)
-        row = (0.0, 0.0, 0.0, "none", 0, 0, True, True)
     if not return_info:
         return left.T, sigma, right
-    residual, lower, upper, method, iterations, fallbacks, converged, certified = row
-    info = TopSingularInfo(residual, lower, upper, converged, certified, method, iterations, fallbacks)
-    return left.T, sigma, right, info
+    return left.T, sigma, right, _NOTHING if found is None else _info(found)
+
+
+def _info(found: _core.TopSingular) -> TopSingularInfo:
+    return TopSingularInfo(
+        residual=found.residual,
+        lower=found.lower,
+        upper=found.upper,
+        converged=found.converged,
+        certified=found.certified,
+        method=found.method,
+        iterations=found.iterations,
+        fallbacks=found.fallbacks,
+    )
 
 
 def _default_rtol(dtype: Dtype) -> float:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from .. import _core
 from .._arrays import FloatArray
 from ..blocks import Block
-from ..extras import CALLABLES, EXTRAS, read_extras
+from ..extras import CALLABLES, read_extras
 from ..values import Schedulable
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 Members: TypeAlias = Sequence[tuple[Block, Schedulable]]
 """The blocks of one recipe with their weights."""
-
-Refusal: TypeAlias = tuple[str, int, int, float, float, int]
-"""What the core or a driver refuses: kind, block, entries, largest, limit, extra."""
 
 State: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
 
@@ -126,7 +124,7 @@ class Drivers:
         gradients: Sequence[Any],
         given: Mapping[str, Any],
         over: Callable[[str, Callable[..., Any], slice], Callable[..., Any]],
-    ) -> Refusal | None:
+    ) -> _core.Refusal | None:
         """Hand to each driver what its blocks are given, or return what is not finite in it.
 
         `over` makes a user's function of the parameters one of the blocks at some places.
@@ -138,7 +136,12 @@ class Drivers:
             for i, arrays in enumerate(extras):
                 for kind, array in arrays.items():
                     if bad := array.size - int(np.isfinite(array).sum()):
-                        return "extra", places.start + i, bad, 0.0, 0.0, EXTRAS.index(kind)
+                        return _core.Refusal(
+                            kind=_core.RefusalKind.extra_not_finite,
+                            block=places.start + i,
+                            count=bad,
+                            extra=_core.Extra[kind],
+                        )
             callables = {k: over(k, given[k], places) for k in CALLABLES if k in given and k in reads}
             if all(usable(G, block) for G, block in zip(grads, own, strict=True)):
                 weights = [block.array for block in own]

@@ -58,7 +58,9 @@ class Equilibration(Preconditioner):
             else _place("mode", mode)
         )
         lines = [(_TURNED if into.transposed else _LINES)[name] for name in _MODES]
-        return _core.Equilibration(into.value("mode", position(len(_MODES)), place), lines, self.eps)
+        return _core.Equilibration(
+            choice=into.value("mode", position(len(_MODES)), place), lines=lines, eps=self.eps
+        )
 
 
 def _place(what: str, mode: str) -> int:
@@ -99,7 +101,9 @@ class LeverageEquilibration(Preconditioner):
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
-        return _core.LeverageEquilibration(self.geometry.lower(into), self.passes, self.beta)
+        return _core.LeverageEquilibration(
+            polar=self.geometry.lower(into), passes=self.passes, beta=self.beta
+        )
 
     def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
         """Return a polar factor for each pass but the last."""
@@ -133,7 +137,7 @@ class LineNormalization(Adjustment):
     def lower(self, into: Lowering) -> _core.Adjustment:
         """Return the core's part."""
         columns = [(name == "col") != into.transposed for name in self.order]
-        return _core.LineNormalization(columns, self.eps)
+        return _core.LineNormalization(columns=columns, eps=self.eps)
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ class PartnerMetric(Frame):
         """Return the core's part; the transpose of a product has its factors the other way round."""
         if into.left is None:
             raise ValueError("a partner's metric needs a recipe with a pairing")
-        return _core.PartnerMetric(into.left != into.transposed, self.eps)
+        return _core.PartnerMetric(left=into.left != into.transposed, eps=self.eps)
 
     def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
         """Return the metric on both ways, for a rank that is the smaller side."""
@@ -241,7 +245,12 @@ class TangentDual(Preconditioner):
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
-        return _core.TangentDual(self.geometry.lower(into), self.steps, self.step_size, self.tolerance)
+        return _core.TangentDual(
+            polar=self.geometry.lower(into),
+            steps=self.steps,
+            step_size=self.step_size,
+            tolerance=self.tolerance,
+        )
 
     def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
         """Return all polar factors but the last, as if the tolerance were not met."""

@@ -59,4 +59,4 @@ class RandomRange(Frame):
 
     def lower(self, into: Lowering) -> _core.Frame:
         """Return the core's part."""
-        return _core.RandomRange(self.rank, self.seed)
+        return _core.RandomRange(rank=self.rank, seed=self.seed)

@@ -164,7 +164,7 @@ class KroneckerRoots(Preconditioner):
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
         beta, eps = into.value("beta", FRACTION, self.beta), into.value("eps", NON_NEGATIVE, self.eps)
-        return _core.KroneckerRoots(beta, eps, self.start, self.frequency)
+        return _core.KroneckerRoots(beta=beta, eps=eps, start=self.start, frequency=self.frequency)
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class KroneckerInverses(Preconditioner):
         """Return the core's part."""
         beta = into.value("beta", MOMENTUM, self.beta)
         return _core.KroneckerInverses(
-            beta, into.value("damping", NON_NEGATIVE, self.damping), self.frequency
+            beta=beta, damping=into.value("damping", NON_NEGATIVE, self.damping), frequency=self.frequency
         )
 
 
@@ -257,7 +257,9 @@ class Grafted(Preconditioner):
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
-        return _core.Grafted(self.direction.lower(into), self.length.lower(into), self.start)
+        return _core.Grafted(
+            direction=self.direction.lower(into), length=self.length.lower(into), start=self.start
+        )
 
 
 @dataclass(frozen=True)
@@ -313,12 +315,12 @@ class InverseInputMoment(Transform):
     def lower(self, into: Lowering) -> _core.Transform:
         """Return the core's part."""
         return _core.InverseInputMoment(
-            self.beta,
-            self.initial,
-            self.ridge,
-            self.eps,
-            self.frequency,
-            self.blocks,
-            into.fans[1],
-            into.transposed,
+            beta=self.beta,
+            initial=self.initial,
+            ridge=self.ridge,
+            eps=self.eps,
+            frequency=self.frequency,
+            blocks=self.blocks,
+            inputs=into.fans[1],
+            inputs_are_rows=into.transposed,
         )

@@ -59,7 +59,7 @@ class RowMoment(Adjustment):
     def lower(self, into: Lowering) -> _core.Adjustment:
         """Return the core's part."""
         beta = into.value("beta", MOMENTUM, self.beta)
-        return _core.LineMoment(_is_columns("rows", into), beta, self.eps)
+        return _core.LineMoment(columns=_is_columns("rows", into), beta=beta, eps=self.eps)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class EntryMoment(Adjustment):
     def lower(self, into: Lowering) -> _core.Adjustment:
         """Return the core's part."""
         beta, eps = into.value("beta", MOMENTUM, self.beta), into.value("eps", NON_NEGATIVE, self.eps)
-        return _core.EntryMoment(beta, eps)
+        return _core.EntryMoment(beta=beta, eps=eps)
 
 
 class _Rescaled(Adjustment):
@@ -164,7 +164,9 @@ class TrustRatio(_Rescaled):
 
     def lower(self, into: Lowering) -> _core.Adjustment:
         """Return the core's part."""
-        return _core.TrustRatio(into.value("coefficient", NON_NEGATIVE, self.coefficient), self.limit)
+        return _core.TrustRatio(
+            coefficient=into.value("coefficient", NON_NEGATIVE, self.coefficient), limit=self.limit
+        )
 
 
 @dataclass(frozen=True)
@@ -250,7 +252,9 @@ class TangentProjection(Preconditioner):
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
         choice = into.value("choice of lines", position(len(self.lines)), self.choice)
-        return _core.TangentProjection(choice, [_is_columns(lines, into) for lines in self.lines])
+        return _core.TangentProjection(
+            choice=choice, columns=[_is_columns(lines, into) for lines in self.lines]
+        )
 
 
 @dataclass(frozen=True)
@@ -340,10 +344,10 @@ class WeightNormalized(Update):
     def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""
         return _core.WeightNormalized(
-            _is_columns("rows", into),
-            self.estimator.lower(into),
-            self.preconditioner.lower(into),
-            into.value("weight_decay", NON_NEGATIVE, self.weight_decay),
+            columns=_is_columns("rows", into),
+            estimator=self.estimator.lower(into),
+            preconditioner=self.preconditioner.lower(into),
+            weight_decay=into.value("weight_decay", NON_NEGATIVE, self.weight_decay),
         )
 
     def __str__(self) -> str:

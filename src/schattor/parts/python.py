@@ -169,9 +169,9 @@ class Bridge:
 
     # Called by the core
 
-    def map(self, row: tuple[Any, ...], x: FloatArray) -> FloatArray:
+    def map(self, row: dict[str, Any], x: FloatArray) -> FloatArray:
         """Return what the part makes of an array of the block's shape."""
-        told, X = Row(*row), self._turn(x)
+        told, X = Row(**row), self._turn(x)
         kept = [] if self.failure else [array.copy() for array in (*told.arrays, told.numbers)]
         context = self._context(told)
         try:
@@ -184,9 +184,9 @@ class Bridge:
             raise
         return np.ascontiguousarray(self._turn(result))
 
-    def length(self, row: tuple[Any, ...], dual_norm: float) -> float:
+    def length(self, row: dict[str, Any], dual_norm: float) -> float:
         """Return the length that a scaling gives to a step."""
-        context = self._context(Row(*row))
+        context = self._context(Row(**row))
         value = NON_NEGATIVE.check(self._where("length"), self._call("length", context, dual_norm))
         self._check_state(context)
         return value
@@ -459,7 +459,7 @@ class PythonScaling(PythonPart, Scaling):
         """Return the core's part, which calls this one."""
         if self.rule not in RULES:
             raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}, got {self.rule!r}")
-        return _core.PythonScaling(Bridge(self, into, "length"), self.rule)
+        return _core.PythonScaling(bridge=Bridge(self, into, "length"), rule=self.rule)
 
 
 class PythonAdjustment(PythonPart, Adjustment):

@@ -64,7 +64,9 @@ class Additive(Update):
 
     def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""
-        return _core.Additive(self.decay, into.value("weight_decay", NON_NEGATIVE, self.weight_decay))
+        return _core.Additive(
+            decay=self.decay, weight_decay=into.value("weight_decay", NON_NEGATIVE, self.weight_decay)
+        )
 
     def __str__(self) -> str:
         return "none" if self.decay == "none" else f"{self.decay} {show(self.weight_decay)}"
@@ -100,7 +102,9 @@ class ScheduleFree(Update):
 
     def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""
-        return _core.ScheduleFree(self.inner.lower(into), self.beta, self.r, self.weight_lr_power)
+        return _core.ScheduleFree(
+            inner=self.inner.lower(into), beta=self.beta, r=self.r, power=self.weight_lr_power
+        )
 
     @property
     def keeps_state(self) -> bool:

@@ -46,7 +46,7 @@ class VarianceReduction(Transform):
         """Return the core's part."""
         gamma = into.value("gamma", NON_NEGATIVE, self.gamma)
         momentum = into.value("momentum", MOMENTUM, self.momentum)
-        return _core.VarianceReduction(gamma, momentum, self.reference)
+        return _core.VarianceReduction(gamma=gamma, momentum=momentum, reference=self.reference)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class PrivateMean(Transform):
         """Return the core's part."""
         clip = into.value("clip", POSITIVE, self.clip)
         noise = into.value("noise_multiplier", NON_NEGATIVE, self.noise_multiplier)
-        return _core.PrivateMean(clip, noise, self.seed)
+        return _core.PrivateMean(clip=clip, noise_multiplier=noise, seed=self.seed)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,9 @@ class Extrapolated(Update):
 
     def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""
-        return _core.Extrapolated(self.inner.lower(into), into.value("momentum", MOMENTUM, self.momentum))
+        return _core.Extrapolated(
+            inner=self.inner.lower(into), momentum=into.value("momentum", MOMENTUM, self.momentum)
+        )
 
     @property
     def keeps_state(self) -> bool:
