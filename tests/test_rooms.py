@@ -25,7 +25,7 @@ ROOMS = (
     ("parts",),
     ("blocks",),
     ("_edge",),
-    ("_tables", "_version", "config"),
+    ("_provenance", "_tables", "_version", "config"),
 )
 """From top to bottom; rooms of one floor may import each other, as long as no circle arises."""
 
