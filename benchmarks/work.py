@@ -1,7 +1,7 @@
 """The matrix work that a part cannot do without: products, factorisations and oracles, by the part's class.
 
-A part that multiplies matrices in every step has its row here; what a step of a recipe takes beyond its oracle is measured
-against it (``floors.py``). The rows say what the method needs, not what the code does.
+A part that multiplies matrices in every step has its row here; what a step of a recipe takes beyond its oracle is
+measured against it (``floors.py``). The rows say what the method needs, not what the code does.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ def on_sides(rows: int, cols: int, left: bool, right: bool, times: int) -> Work:
 
 @_row(P.InverseInputMoment)
 def _(part: P.InverseInputMoment, rows: int, cols: int) -> Work:
-    """The products of the gradient."""
+    """Return the products of the gradient."""
     width = cols // part.blocks
     return Work(((rows, width, width),) * part.blocks)
 
 
 @_row(E.Dion)
 def _(part: E.Dion, rows: int, cols: int) -> Work:
-    """X Q, P'X, P R' and P Q'; the columns of X Q are orthonormalised."""
+    """Return X Q, P'X, P R' and P Q'; the columns of X Q are orthonormalised."""
     k, n = min(rows, cols), max(rows, cols)
     r = max(1, math.ceil(part.rank_fraction * k))
     return Work(((n, k, r), (r, n, k), (n, r, k), (n, r, k)), ((n, r),))
@@ -83,39 +83,39 @@ def _(part: E.Dion, rows: int, cols: int) -> Work:
 
 @_row(P.PartnerMetric)
 def _(part: P.PartnerMetric, rows: int, cols: int) -> Work:
-    """The metric on both ways and the partner's Gram matrix, for a rank that is the smaller side."""
+    """Return the metric on both ways and the partner's Gram matrix, for a rank that is the smaller side."""
     product = (rows, cols, cols) if rows > cols else (rows, rows, cols)
     return Work(2 * (product,), eigendecompositions=(min(rows, cols),))
 
 
 @_row(P.Eigenbasis)
 def _(part: P.Eigenbasis, rows: int, cols: int) -> Work:
-    """Gradient, estimate and direction, and the Gram matrices."""
+    """Return gradient, estimate and direction, and the Gram matrices."""
     return on_sides(rows, cols, *part.turned((rows, cols)), times=3)
 
 
 @_row(P.KroneckerRoots)
 def _(part: P.KroneckerRoots, rows: int, cols: int) -> Work:
-    """The estimate and the Gram matrices."""
+    """Return the estimate and the Gram matrices."""
     left, right = (rows >= cols, rows < cols) if 1 in (rows, cols) else (True, True)
     return on_sides(rows, cols, left, right, times=1)
 
 
 @_row(P.KroneckerInverses)
 def _(part: P.KroneckerInverses, rows: int, cols: int) -> Work:
-    """The estimate and the Gram matrices, of as many samples as `testing.extras_for` makes up."""
+    """Return the estimate and the Gram matrices, of as many samples as `testing.extras_for` makes up."""
     return on_sides(rows, cols, left=True, right=True, times=1)
 
 
 @_row(P.Grafted)
 def _(part: P.Grafted, rows: int, cols: int) -> Work:
-    """Both metrics."""
+    """Return both metrics."""
     return work_of(part.direction, rows, cols) + work_of(part.length, rows, cols)
 
 
 @_row(P.TangentDual)
 def _(part: P.TangentDual, rows: int, cols: int) -> Work:
-    """W'A and W L and, but for the last, a polar factor in each step, as if the tolerance were not met."""
+    """Return W'A and W L and, but for the last, a polar factor in each step, as if the tolerance were not met."""
     k, n = min(rows, cols), max(rows, cols)
     products = part.steps * ((k, n, k), (k, k, n))
     return Work(products, oracles=((part.geometry, rows, cols, part.steps - 1),))
@@ -123,7 +123,7 @@ def _(part: P.TangentDual, rows: int, cols: int) -> Work:
 
 @_row(P.IntrinsicStiefel)
 def _(part: P.IntrinsicStiefel, rows: int, cols: int) -> Work:
-    """Two projections and a turn; two polar factors."""
+    """Return two projections and a turn; two polar factors."""
     k, n = min(rows, cols), max(rows, cols)
     oracles = (part.geometry, rows, cols, 1), (part.geometry, k, k, 1)
     return Work(2 * ((k, n, k), (k, k, n)) + ((k, k, n),), oracles=oracles)
@@ -131,11 +131,11 @@ def _(part: P.IntrinsicStiefel, rows: int, cols: int) -> Work:
 
 @_row(P.LeverageEquilibration)
 def _(part: P.LeverageEquilibration, rows: int, cols: int) -> Work:
-    """A polar factor for each pass but the last."""
+    """Return a polar factor for each pass but the last."""
     return Work(oracles=() if rows == cols else ((part.geometry, rows, cols, part.passes - 1),))
 
 
 @_row(P.PolarRetraction)
 def _(part: P.PolarRetraction, rows: int, cols: int) -> Work:
-    """One polar factor."""
+    """Return one polar factor."""
     return Work(oracles=((part.geometry, rows, cols, 1),))

@@ -4,9 +4,9 @@
 
 #include <numeric>
 
-#include "base/blas_threads.h"
 #include "base/rng.h"
 #include "geometry/ky_fan.h"
+#include "linalg/blas_threads.h"
 #include "linalg/enclosure.h"
 #include "linalg/products.h"
 #include "linalg/spectral_norm.h"

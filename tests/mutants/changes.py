@@ -133,7 +133,10 @@ CHANGES = (
     ),
     Change(
         name="bound: powers of the dual norm",
-        text="Rule rule() const override { return Rule::ball; }\n    bool growsWithNorm() const override { return true; }",
+        text=(
+            "Rule rule() const override { return Rule::ball; }\n"
+            "    bool growsWithNorm() const override { return true; }"
+        ),
         replacement="Rule rule() const override { return Rule::ball; }",
         tests=(MAGNITUDES, "tests/recipes/test_schattor_recipe.py"),
         reason="||G|| to a power overflows unseen",

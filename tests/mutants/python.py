@@ -1,7 +1,7 @@
 """Let Cosmic Ray change central modules of the package, and report the changes that no test notices.
 
-``cosmic-ray.toml`` says which modules, and which tests should notice. Everything happens in the copy of the working tree
-that ``run.py`` builds, with the compiled core beside the modules. What was tried is kept in ``build/mutants``: after an
+``cosmic-ray.toml`` says which modules, and which tests should notice. Everything happens in the copy of the working
+tree that ``run.py`` builds, with the compiled core beside the modules. What was tried is kept in ``build/mutants``: after an
 interrupt the same command goes on; other sources, tests or settings begin anew.
 """
 
@@ -20,9 +20,9 @@ from cosmic_ray.work_db import WorkDB, use_db
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from run import ROOT, TREE, WORK, Broken, call, configure, environment, refresh, write  # noqa: E402
+from run import ROOT, TREE, WORK, BrokenError, call, configure, environment, refresh, write
 
-from schattor._provenance import provenance  # noqa: E402
+from schattor._provenance import provenance
 
 CONFIG = "tests/mutants/cosmic-ray.toml"
 SESSION, STATE, LOG = WORK / "session.sqlite", WORK / "session.digest", WORK / "cosmic-ray.log"
@@ -32,7 +32,7 @@ RECORD = ROOT / "tests" / "results" / "pymutants.json"
 def cosmic_ray(program: str, *arguments: str) -> None:
     """Run one of Cosmic Ray's programs in the copy."""
     if call([program, *arguments], log=LOG) != 0:
-        raise Broken(f"{program} {' '.join(arguments)} fails: see {LOG}")
+        raise BrokenError(f"{program} {' '.join(arguments)} fails: see {LOG}")
 
 
 def digest() -> str:
@@ -69,7 +69,7 @@ def execute() -> None:
             running.terminate()
             running.wait()
     if running.returncode != 0:
-        raise Broken(f"cosmic-ray exec fails: see {LOG}")
+        raise BrokenError(f"cosmic-ray exec fails: see {LOG}")
 
 
 def outcomes() -> tuple[Counter[str], list[dict[str, Any]]]:
@@ -84,21 +84,29 @@ def outcomes() -> tuple[Counter[str], list[dict[str, Any]]]:
             outcome = result.test_outcome.value if result.test_outcome else result.worker_outcome.value
             count[outcome] += 1
             if outcome == "survived":
-                change = [x for x in (result.diff or "").splitlines() if x[:1] in "+-" and x[:3] not in ("+++", "---")]
+                change = [
+                    x
+                    for x in (result.diff or "").splitlines()
+                    if x[:1] in "+-" and x[:3] not in ("+++", "---")
+                ]
                 place = places[job]
-                survived.append({"file": str(place.module_path), "line": place.start_pos[0], "change": change})
+                survived.append(
+                    {"file": str(place.module_path), "line": place.start_pos[0], "change": change}
+                )
     return count, sorted(survived, key=lambda row: (row["file"], row["line"]))
 
 
 def main() -> int:
     """Run the command line; the status is 1 where a change survived."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     try:
         prepare()
         execute()
-    except Broken as error:
+    except BrokenError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
 """Make small changes to the sources, one at a time, and report those that no test notices: ``run.py [NAME...]``.
 
-The changes stand in ``changes.py``. They are made in a copy of the working tree below ``build/mutants``, so an interrupt
-leaves the sources as they are; there each is built, and its tests are run until one fails. An outcome stands while the
+The changes stand in ``changes.py``. They are made in a copy of the working tree below ``build/mutants``, so an
+interrupt leaves the sources as they are; there each is built, and its tests are run until one fails. An outcome stands while the
 change, the changed file and its tests stay as they are: a second run makes those that are missing, ``--fresh`` all. The
 outcomes of a whole run are written to ``tests/results/mutants.json``. Names may be patterns: ``run.py 'oracle *'``.
 """
@@ -38,7 +38,7 @@ SECONDS = 900  # of one program of tests: a change that takes longer hangs
 SURVIVED, KILLED, NOT_BUILT = "survived", "killed", "does not compile"
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """The tests fail, or nothing builds, without any change: no outcome would mean anything."""
 
 
@@ -102,7 +102,7 @@ def configure() -> None:
     command = ["cmake", "-G", "Ninja", "-S", str(TREE), "-B", str(BUILD), "-DSCHATTOR_BUILD_TESTS=ON"]
     command += [f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={hints.stdout.strip()}"]
     if call(command, log=log) != 0 or not build(WORK / "build.log"):
-        raise Broken(f"the sources do not build: see {log} and {WORK / 'build.log'}")
+        raise BrokenError(f"the sources do not build: see {log} and {WORK / 'build.log'}")
 
 
 def failure(tests: tuple[str, ...], log: Path) -> str | None:
@@ -155,7 +155,7 @@ def check_unchanged(chosen: list[Change]) -> None:
     for tests in tqdm(sorted({change.tests for change in chosen}), desc="without a change"):
         found = failure(tests, WORK / "unchanged.log")
         if found is not None:
-            raise Broken(f"without any change {found} fails: see {WORK / 'unchanged.log'}")
+            raise BrokenError(f"without any change {found} fails: see {WORK / 'unchanged.log'}")
 
 
 def write(path: Path, content: object) -> None:
@@ -188,7 +188,9 @@ def run(chosen: list[Change], fresh: bool) -> dict[str, dict[str, str]]:
 
 def main() -> int:
     """Run the command line; the status is 1 where a change survived or could not be judged."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="changes to make; all by default")
     parser.add_argument("--fresh", action="store_true", help="forget the stored outcomes")
     arguments = parser.parse_args()
@@ -201,11 +203,13 @@ def main() -> int:
     WORK.mkdir(parents=True, exist_ok=True)
     try:
         outcomes = run(chosen, arguments.fresh)
-    except Broken as error:
+    except BrokenError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; the outcomes so far are kept, and the next run goes on from there", file=sys.stderr)
+        print(
+            "interrupted; the outcomes so far are kept, and the next run goes on from there", file=sys.stderr
+        )
         return 130
     count = Counter(outcome["outcome"] for outcome in outcomes.values())
     print(", ".join(f"{number} {kind}" for kind, number in sorted(count.items())))
