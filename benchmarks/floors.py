@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import schattor as st
-from schattor.geometries import Geometry, Switched
+from schattor.parts.geometries import Geometry, Switched
 from schattor.recipes._table import example_shapes
 
 from .harness import Side

@@ -630,7 +630,7 @@ def software(library: str) -> dict[str, Any]:
 
     facts: dict[str, Any] = {}
     if library == "schattor":
-        from schattor import _core
+        from schattor._edge import _core
 
         facts["blas_description"] = _core.blas_description()
     elif library == "torch":

@@ -1,12 +1,12 @@
 # What goes into the wheel: the extension module, the bundled BLAS beside it, and the licences of others.
 
-install(TARGETS _core DESTINATION schattor COMPONENT python)
+install(TARGETS _core DESTINATION schattor/_edge COMPONENT python)
 
 if(SCHATTOR_BLAS_RUNTIME_LIB)
   if(WIN32)
-    set(_blas_destination schattor) # Windows looks for a DLL in the directory of the module
+    set(_blas_destination schattor/_edge) # Windows looks for a DLL in the directory of the module
   else()
-    set(_blas_destination schattor/.libs)
+    set(_blas_destination schattor/_edge/.libs)
     if(APPLE)
       set_target_properties(_core PROPERTIES INSTALL_RPATH "@loader_path/.libs")
     else()

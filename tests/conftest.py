@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import schattor
-from schattor import _core
+from schattor._edge import _core
 
 sys.path.insert(0, str(Path(__file__).parent))
 

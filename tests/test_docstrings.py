@@ -11,7 +11,7 @@ import pytest
 import schattor as st
 
 # Compiled; runs the command line when imported; needs torch, and has no examples.
-SKIPPED = ("schattor._core", "schattor.__main__", "schattor.experiments.gpt")
+SKIPPED = ("schattor._edge._core", "schattor.__main__", "schattor.experiments.gpt")
 MODULES = [
     "schattor",
     *sorted(m.name for m in pkgutil.walk_packages(st.__path__, "schattor.") if m.name not in SKIPPED),

@@ -4,12 +4,12 @@ import ast
 from pathlib import Path
 
 import schattor
-from schattor import _core
+from schattor._edge import _core
 
 
 def stub_names():
     """Return the names in the stub: functions, attributes, and classes with their members."""
-    tree = ast.parse((Path(schattor.__file__).parent / "_core.pyi").read_text())
+    tree = ast.parse((Path(schattor.__file__).parent / "_edge" / "_core.pyi").read_text())
     top, members, bases = set(), {}, {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef):

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import schattor as st
-from schattor.recipe import RecipeFunction
 from schattor.recipes import RecipeRow
+from schattor.recipes.registry import RecipeFunction
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx

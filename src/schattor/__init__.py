@@ -1,28 +1,14 @@
 """Matrix-aware optimisation: Schatten-norm oracles, mixed norms, momentum and optimizers for NumPy arrays."""
 
-from . import (
-    _runtime,
-    diagnostics,
-    estimators,
-    linalg,
-    noise,
-    parts,
-    plotting,
-    problems,
-    recipes,
-    testing,
-    theory,
-    views,
-)
+from . import diagnostics, linalg, noise, parts, plotting, problems, recipes, testing, theory
+from ._edge import check_blas as _check_blas
+from ._edge.info import OracleInfo
 from ._version import __version__
-from .calibration import CostModel, calibrate
+from .blocks import views
 from .config import show_config
 from .drivers.exponent import AdaptiveExponent
-from .geometries import ColumnNorm, Lp, RowNorm, Schatten, Sign, Spectral, Switched
-from .info import OracleInfo
-from .ky_fan import KyFan
-from .mixed_norm import MixedNorm
-from .optimizer import Optimizer
+from .optimizer.optimizer import Optimizer
+from .optimizer.report import BlockReport, Report
 from .optimizers import (
     KFAC,
     LAMB,
@@ -78,9 +64,12 @@ from .optimizers import (
     SignSGD,
     Signum,
 )
-from .oracles import ball_oracle, batched_ball_oracle, regularization_oracle, schatten_norm
-from .recipe import Recipe
-from .report import BlockReport, Report
+from .oracles.calibration import CostModel, calibrate
+from .oracles.functions import ball_oracle, batched_ball_oracle, regularization_oracle, schatten_norm
+from .parts import estimators
+from .parts.geometries import ColumnNorm, KyFan, Lp, RowNorm, Schatten, Sign, Spectral, Switched
+from .parts.mixed_norm import MixedNorm
+from .recipe.recipe import Recipe
 
 __all__ = [
     "KFAC",
@@ -172,4 +161,4 @@ __all__ = [
     "views",
 ]
 
-_runtime.check_blas()
+_check_blas()

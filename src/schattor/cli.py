@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import schattor
-from schattor.experiments import NAMES
+
+from .experiments import NAMES
 
 if TYPE_CHECKING:
-    from schattor.demo.data import Dataset
+    from .demo.data import Dataset
 
 __all__ = ["main"]
 
@@ -128,7 +129,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         needs = " and ".join(name.replace("sklearn", "scikit-learn") for name in needed)
         return _complain(f'the demo needs {needs}: pip install "schattor[demo]"', EXIT_USAGE)
     # Imported late: --version and --help need none of it.
-    from schattor.demo.data import DataError
+    from .demo.data import DataError
 
     try:
         dataset = _load(arguments.data, arguments.seed)
@@ -143,7 +144,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _experiment(arguments: argparse.Namespace) -> int:
-    from schattor.experiments import command
+    from .experiments import command
 
     try:
         command.run(arguments)
@@ -155,8 +156,8 @@ def _experiment(arguments: argparse.Namespace) -> int:
 def _load(path: Path | None, seed: int) -> Dataset:
     import numpy as np
 
-    from schattor.demo.data import load_digits, load_file, split
-    from schattor.demo.experiment import seeds_of
+    from .demo.data import load_digits, load_file, split
+    from .demo.experiment import seeds_of
 
     X, y = load_digits() if path is None else load_file(path)
     name = "scikit-learn's handwritten digits" if path is None else str(path)
@@ -164,12 +165,12 @@ def _load(path: Path | None, seed: int) -> Dataset:
 
 
 def _compare(arguments: argparse.Namespace, dataset: Dataset) -> int:
-    from schattor.demo.experiment import Comparison, compare, planned_steps
-    from schattor.demo.methods import METHODS
-    from schattor.demo.output import header, result_table, routing_table, write_outputs
-    from schattor.demo.training import QUICK, Settings
-    from schattor.experiments.blas import one_blas_thread
-    from schattor.experiments.progress import Progress
+    from .demo.experiment import Comparison, compare, planned_steps
+    from .demo.methods import METHODS
+    from .demo.output import header, result_table, routing_table, write_outputs
+    from .demo.training import QUICK, Settings
+    from .experiments.tools.blas import one_blas_thread
+    from .experiments.tools.progress import Progress
 
     start = time.perf_counter()
     comparison = Comparison(dataset, QUICK if arguments.quick else Settings(), arguments.seed, METHODS)

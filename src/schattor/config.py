@@ -9,7 +9,7 @@ from typing import TextIO
 
 import numpy as np
 
-from . import _core
+from ._edge import _core
 from ._version import __version__
 
 

@@ -6,9 +6,9 @@ import inspect
 from typing import Any, ClassVar
 
 from . import recipes
-from .blocks import Params
-from .optimizer import Execution, Optimizer
-from .recipe import RecipeFunction
+from .blocks.structure import Params
+from .optimizer.optimizer import Execution, Optimizer
+from .recipes.registry import RecipeFunction
 
 
 class RecipeOptimizer(Optimizer):

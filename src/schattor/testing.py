@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ._arrays import FloatArray, matrix_shape
-from .geometries import Geometry
-from .optimizer import Optimizer
-from .recipe import Recipe
+from ._edge.arrays import FloatArray, matrix_shape
+from .optimizer.optimizer import Optimizer
+from .parts.geometries import Geometry
+from .recipe.recipe import Recipe
 
 __all__ = ["check_geometry", "check_recipe", "extras_for"]
 

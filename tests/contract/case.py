@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 import schattor as st
-from schattor._arrays import matrix_shape
-from schattor.blocks import flatten
+from schattor._edge.arrays import matrix_shape
+from schattor.blocks.structure import flatten
 
 Blocks = dict[str, np.ndarray]
 

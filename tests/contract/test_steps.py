@@ -22,7 +22,7 @@ from contract.cases import (
 )
 
 import schattor as st
-from schattor.values import at_step
+from schattor._edge.values import at_step
 
 STEPS = 5
 

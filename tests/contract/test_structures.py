@@ -10,7 +10,7 @@ import pytest
 from contract.cases import CASES, SINGLE, Case, Supplied, bits, copied, draw, problem
 
 import schattor as st
-from schattor.values import at_step
+from schattor._edge.values import at_step
 
 STEPS = 4
 ALL = pytest.mark.parametrize("case", CASES, ids=str)

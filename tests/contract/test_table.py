@@ -8,8 +8,8 @@ import pytest
 from contract.cases import CASES
 
 import schattor as st
-from schattor.optimizer import Execution
-from schattor.recipe import recipe
+from schattor.optimizer.optimizer import Execution
+from schattor.recipes.registry import recipe
 
 CLASSES = [
     value

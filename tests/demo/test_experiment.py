@@ -19,7 +19,7 @@ from schattor.demo.experiment import Comparison, compare, last_updates, planned_
 from schattor.demo.methods import METHODS, Method
 from schattor.demo.output import COLUMNS, FILES, history_rows, result_table, routing_table, write_outputs
 from schattor.demo.training import LinearDecay, Settings, minibatches, train
-from schattor.experiments.progress import Progress
+from schattor.experiments.tools.progress import Progress
 
 BY_LABEL = {method.label: method for method in METHODS}
 

@@ -10,7 +10,7 @@ from schattor.experiments import language_training
 from schattor.experiments.architecture import Architecture, initial_parameters
 from schattor.experiments.experiment import open_session
 from schattor.experiments.language_training import METHODS, QUICK
-from schattor.experiments.progress import Progress
+from schattor.experiments.tools.progress import Progress
 
 pytestmark = pytest.mark.torch
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from schattor.experiments.experiment import Experiment, Session, open_session
-from schattor.experiments.progress import Progress
 from schattor.experiments.results import FILE, Results, StoredError, plain
 from schattor.experiments.runs import checkpoints, slope
-from schattor.experiments.tuning import search_grid
+from schattor.experiments.tools.progress import Progress
+from schattor.experiments.tools.tuning import search_grid
 
 
 @dataclass(frozen=True)

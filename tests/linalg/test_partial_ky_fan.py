@@ -9,7 +9,7 @@ import pytest
 from reference import matrices
 
 import schattor as st
-from schattor.geometries import compute_oracle
+from schattor._edge.calls import compute_oracle
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 BACKENDS = pytest.mark.parametrize("backend", ["svd", "subspace"])

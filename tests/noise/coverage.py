@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import schattor as st
-from schattor.experiments.progress import Progress
+from schattor.experiments.tools.progress import Progress
 
 EXPONENTS = (1.0, 1.2, 4 / 3, 1.5, 2.0, 4.0, np.inf)
 LOW, HIGH = 0.91, 0.98  # what a 95 % interval may be off by

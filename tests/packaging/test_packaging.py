@@ -81,15 +81,18 @@ def test_wheel_carries_the_library_its_licence_and_the_types(wheel: Path) -> Non
             if "LICENSE" in Path(name).name
         }
     info = f"schattor-{tracked_version()}.dist-info"
-    assert [name for name in names if re.fullmatch(r"schattor/_core\..*(so|dylib)", name)]
-    assert [name for name in names if re.fullmatch(r"schattor/\.libs/libscipy_openblas.*\.(so|dylib)", name)]
-    assert {"schattor/py.typed", "schattor/_core.pyi"} <= set(names)
+    assert [name for name in names if re.fullmatch(r"schattor/_edge/_core\..*(so|dylib)", name)]
+    assert [
+        name for name in names if re.fullmatch(r"schattor/_edge/\.libs/libscipy_openblas.*\.(so|dylib)", name)
+    ]
+    assert {"schattor/py.typed", "schattor/_edge/_core.pyi"} <= set(names)
     assert "Schattor developers" in licences[f"{info}/licenses/LICENSE"]
     assert "OpenBLAS" in licences[f"{info}/licenses/LICENSE-OpenBLAS.txt"]
     assert "Wenzel Jakob" in licences[f"{info}/licenses/LICENSE-pybind11.txt"]
     assert "Eigen" in licences[f"{info}/licenses/LICENSE-THIRD-PARTY.txt"]
     assert (
-        licences["schattor/.libs/LICENSE-OpenBLAS.txt"] == licences[f"{info}/licenses/LICENSE-OpenBLAS.txt"]
+        licences["schattor/_edge/.libs/LICENSE-OpenBLAS.txt"]
+        == licences[f"{info}/licenses/LICENSE-OpenBLAS.txt"]
     )
     strangers = [name for name in names if not name.startswith(("schattor/", f"{info}/"))]
     assert strangers == []
@@ -124,7 +127,7 @@ def test_the_bundled_library_is_the_one_loaded(clean: Environment) -> None:
         "paths = {line.split(maxsplit=5)[5] for line in maps if 'libscipy_openblas.' in line}; "
         "print(*(pathlib.Path(path).relative_to(here).as_posix() for path in paths))"
     )
-    assert clean.execute(code) == ".libs/libscipy_openblas.so"
+    assert clean.execute(code) == "_edge/.libs/libscipy_openblas.so"
 
 
 def test_editable_install(source_tree: Path, tmp_path: Path) -> None:

@@ -204,8 +204,8 @@ COPIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "sign": ({"geometry": st.Sign()}, {"geometry": OwnSign()}),
     "rows": ({"geometry": st.RowNorm()}, {"geometry": OwnRows()}),
     "rows, coupled": (
-        {"geometry": st.RowNorm(), "coupling": st.mixed_norm.Coupling(2.0)},
-        {"geometry": OwnRows(), "coupling": st.mixed_norm.Coupling(2.0)},
+        {"geometry": st.RowNorm(), "coupling": st.parts.Coupling(2.0)},
+        {"geometry": OwnRows(), "coupling": st.parts.Coupling(2.0)},
     ),
     "switched": (
         {"geometry": st.Switched(lambda t: t % 2, (st.Sign(), st.Lp(2)))},
@@ -463,7 +463,7 @@ def test_writing_state() -> None:
         with pytest.raises(error, match=text):
             st.Optimizer({"W": np.zeros((2, 3))}, base(transforms=(part,))).step({"W": np.zeros((2, 3))})
     with pytest.raises(TypeError, match="deleted"):
-        del st.parts.python.State({}, {})["M"]
+        del st.parts.bridge.State({}, {})["M"]
 
 
 # Failures

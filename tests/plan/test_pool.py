@@ -17,7 +17,7 @@ import pytest
 from contract.cases import CASES, Case, Supplied, bits, copied, draw, problem
 
 import schattor as st
-from schattor import _core
+from schattor._edge import _core
 
 # Large enough for the pool: matrices of several sizes, an entry-wise block of several pieces, small ones.
 SHAPES = {"a": (96, 64), "b": (40, 130), "c": (300, 500), "d": (7, 5), "e": (64, 64), "v": (70001,)}
@@ -180,7 +180,7 @@ if hasattr(os, "sched_setaffinity") and {pin}:
     os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}})
 import numpy as np
 import schattor as st
-from schattor import _core
+from schattor._edge import _core
 params = [np.ones((300, 300)) for _ in range(6)]
 st.Schattor(params, p=3, lr=0.1, n_threads={n_threads}).step([x + np.eye(300) for x in params])
 print(json.dumps([_core.default_threads(), _core.pool_helpers()]))

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.random import SeedSequence
 
-from schattor.demo.data import Dataset
-from schattor.demo.methods import Method
-from schattor.demo.model import init_params, loss_and_gradients
-from schattor.demo.training import Run, Settings, minibatches, train
-from schattor.experiments.progress import Progress
-from schattor.experiments.tuning import search_grid
+from ..experiments.tools.progress import Progress
+from ..experiments.tools.tuning import search_grid
+from .data import Dataset
+from .methods import Method
+from .model import init_params, loss_and_gradients
+from .training import Run, Settings, minibatches, train
 
 __all__ = ["Comparison", "compare", "last_updates", "planned_steps", "seeds_of", "summary"]
 

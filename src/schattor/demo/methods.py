@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import schattor as st
-from schattor import recipes
+
+from .. import recipes
 
 __all__ = ["METHODS", "Method"]
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schattor.demo.experiment import Comparison, last_updates, summary
-from schattor.demo.methods import Method
-from schattor.experiments.tables import text_table
-from schattor.plotting import plot_history, plot_spectra
+from ..experiments.tools.tables import text_table
+from ..plotting import plot_history, plot_spectra
+from .experiment import Comparison, last_updates, summary
+from .methods import Method
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
-from schattor.demo.data import Dataset, Part
-from schattor.demo.methods import Method
-from schattor.demo.model import evaluate, init_params, loss_and_gradients
+from .data import Dataset, Part
+from .methods import Method
+from .model import evaluate, init_params, loss_and_gradients
 
 __all__ = ["QUICK", "LinearDecay", "Run", "Settings", "minibatches", "train"]
 

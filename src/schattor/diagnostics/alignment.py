@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._arrays import FloatArray
+from .._edge.arrays import FloatArray
 from .._tables import html_table, table
-from ..geometries import ColumnNorm, Geometry, RowNorm, Sign
+from ..parts.geometries import ColumnNorm, Geometry, RowNorm, Sign
 from .curvature import EXPONENTS, CurvatureProfile, Norm, curvature_profile
 from .hessian import Hvp, Params, block_hessian
 

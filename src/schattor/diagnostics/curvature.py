@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import FloatArray
-from ..geometries import Geometry, Schatten
-from ..values import Domain
+from .._edge.arrays import FloatArray
+from .._edge.values import Domain
+from ..parts.geometries import Geometry, Schatten
 from .eigenvalues import top_eigenvalues
 from .hessian import LinearMap, Rng
 

@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from .._arrays import FloatArray
-from ..values import ACCURACY, check_count
+from .._edge.arrays import FloatArray
+from .._edge.values import ACCURACY, check_count
 from .hessian import LinearMap, Rng, flat
 
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import FloatArray
+from .._edge.arrays import FloatArray
 
 Structure: TypeAlias = Literal["diagonal", "row", "column", "kronecker", "eigenbasis"]
 

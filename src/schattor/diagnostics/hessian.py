@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .._arrays import FloatArray
+from .._edge.arrays import FloatArray
 
 Params: TypeAlias = Mapping[str, FloatArray]
 Hvp: TypeAlias = Callable[[Params, Params], Mapping[str, FloatArray]]

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import FloatArray, prepare
-from ..geometries import Lp
-from ..linalg import singular_values
-from ..values import POSITIVE
+from .._edge.arrays import FloatArray, prepare
+from .._edge.values import POSITIVE
+from ..linalg.singular import singular_values
+from ..parts.geometries import Lp
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .._matrices import eigen, semidefinite
-from ..exponents import conjugate
-from ..geometries import Schatten
-from ..values import check_count
+from .._edge.values import check_count
+from ..linalg.exponents import conjugate
+from ..linalg.matrices import eigen, semidefinite
+from ..parts.geometries import Schatten
 from .curvature import Norm, geometry_of
 from .spectra import Spectrum
 

@@ -8,14 +8,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .._arrays import FloatArray
-from .._matrices import eigen
-from ..blocks import Block
-from ..mixed_norm import MixedNorm
+from .._edge.arrays import FloatArray
+from ..blocks.block import Block
+from ..linalg.matrices import eigen
 from ..noise.forms import Form, make_form
+from ..optimizer.drivers import usable
+from ..parts.mixed_norm import MixedNorm
+from ..recipe.driver import Given
 from ..theory.noise import variance_proxy
 from ..theory.run import Run
-from .driver import Given, usable
 
 Arrays: TypeAlias = dict[str, np.ndarray[Any, Any]]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from .._edge.values import EXPONENT, NON_NEGATIVE, Domain, check_count
 from ..diagnostics.curvature import EXPONENTS
 from ..parts import NormScaling
-from ..recipe import Recipe
-from ..values import EXPONENT, NON_NEGATIVE, Domain, check_count
-from .driver import Driver, Members, RunningDriver
+from ..recipe.driver import Driver, Members, RunningDriver
+from ..recipe.recipe import Recipe
 from .running_exponent import RunningExponent
 
 _AT_LEAST_ONE = Domain("at least 1 and finite", lambda x: 1 <= x < math.inf)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from .._arrays import FloatArray
+from .._edge.arrays import FloatArray
+from .._edge.values import Schedulable, at_step
 from ..diagnostics.curvature import curvature_profile, inner
-from ..geometries import Schatten
-from ..part import Lowering
-from ..recipe import Recipe
-from ..values import Schedulable, at_step
-from .driver import Given, Members, RunningDriver, State
+from ..parts.geometries import Schatten
+from ..parts.part import Lowering
+from ..recipe.driver import Given, Members, RunningDriver, State
+from ..recipe.recipe import Recipe
 
 if TYPE_CHECKING:
     from .exponent import AdaptiveExponent

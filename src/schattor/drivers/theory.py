@@ -8,18 +8,18 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..estimators import EMA
-from ..geometries import Schatten
-from ..mixed_norm import MixedNorm
 from ..parts import Additive, NormScaling
-from ..recipe import Recipe
+from ..parts.estimators import EMA
+from ..parts.geometries import Schatten
+from ..parts.mixed_norm import MixedNorm
+from ..recipe.driver import Driver, Given, Members, RunningDriver, State
+from ..recipe.recipe import Recipe
 from ..theory.noise import BOUNDED, check_range
 from ..theory.parameters import Rule, RunParameters, parameters
 from ..theory.run import Run, TheoryChoice
 from ..theory.theorems import ball_terms, regularization_terms
 from ..theory.tracking import Bound
 from .constants import Constants
-from .driver import Driver, Given, Members, RunningDriver, State
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ import importlib
 import tempfile
 from pathlib import Path
 
-from .blas import one_blas_thread
 from .experiment import Experiment, Finding, Session, Table, open_session
-from .progress import Progress
 from .results import FILE, Record, Results, StoredError
+from .tools.blas import one_blas_thread
+from .tools.progress import Progress
 
 __all__ = [
     "NAMES",

@@ -7,11 +7,11 @@ import importlib.util
 import time
 from pathlib import Path
 
-from schattor import experiments
-from schattor.experiments.experiment import Experiment, open_session
-from schattor.experiments.progress import Progress
-from schattor.experiments.results import FILE, Results, StoredError
-from schattor.experiments.tables import text_table
+from .. import experiments
+from .experiment import Experiment, open_session
+from .results import FILE, Results, StoredError
+from .tools.progress import Progress
+from .tools.tables import text_table
 
 __all__ = ["CommandError", "draw", "report", "run"]
 

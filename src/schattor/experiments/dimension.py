@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import schattor as st
-from schattor.experiments.experiment import Experiment, Finding, Session, Table
-from schattor.experiments.figures import new_figure, style
-from schattor.experiments.results import Results
-from schattor.experiments.runs import slope
-from schattor.exponents import conjugate
+
+from ..linalg.exponents import conjugate
+from .experiment import Experiment, Finding, Session, Table
+from .results import Results
+from .runs import slope
+from .tools.figures import new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.random import SeedSequence
 
-from schattor._version import __version__
-from schattor.experiments.progress import Progress
-from schattor.experiments.results import FILE, Record, Results, StoredError, plain
-from schattor.experiments.tuning import search_grid
+from .._version import __version__
+from .results import FILE, Record, Results, StoredError, plain
+from .tools.progress import Progress
+from .tools.tuning import search_grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from schattor.experiments.architecture import Architecture, Array
+from .architecture import Architecture, Array
 
 __all__ = ["GPT", "one_torch_thread"]
 

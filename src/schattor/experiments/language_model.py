@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from schattor.experiments.architecture import MATRICES
-from schattor.experiments.experiment import Experiment, Finding, Table
-from schattor.experiments.figures import new_figure, style
-from schattor.experiments.language_training import METHODS, QUICK, VARIANTS, Settings, measure
-from schattor.experiments.results import Results
-from schattor.plotting import plot_history
+from ..plotting import plot_history
+from .architecture import MATRICES
+from .experiment import Experiment, Finding, Table
+from .language_training import METHODS, QUICK, VARIANTS, Settings, measure
+from .results import Results
+from .tools.figures import new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,14 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 import schattor as st
-from schattor import diagnostics, recipes
-from schattor.experiments.architecture import Architecture, initial_parameters
-from schattor.experiments.experiment import Session
-from schattor.experiments.results import StoredError
-from schattor.problems import documentation_record, documentation_text
+
+from .. import diagnostics, recipes
+from ..problems import documentation_record, documentation_text
+from .architecture import Architecture, initial_parameters
+from .experiment import Session
+from .results import StoredError
 
 if TYPE_CHECKING:
-    from schattor.experiments.gpt import GPT
+    from .gpt import GPT
 
 __all__ = [
     "METHODS",
@@ -176,7 +177,7 @@ def batches(text: Tokens, settings: Settings, rng: np.random.Generator) -> Itera
 
 def measure(session: Session, settings: Settings) -> None:
     """Tune each method with the first seed, make its final runs, and those of the variants with the first seed."""
-    from schattor.experiments.gpt import one_torch_thread
+    from .gpt import one_torch_thread
 
     _check_surroundings(session)
     text = corpus(settings.context, settings.held_out)
@@ -230,7 +231,7 @@ def train(
     ``training_loss`` is the mean over the batches since the evaluation before. With `with_ratio`, ``J``, ``L`` and
     ``ratio`` have a list over the hidden matrices for each of ``ratio_steps``.
     """
-    from schattor.experiments.gpt import GPT
+    from .gpt import GPT
 
     rng = session.rng(seed)
     params = initial_parameters(settings.architecture, rng)

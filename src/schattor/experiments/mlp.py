@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import schattor as st
-from schattor.demo.data import load_digits, split
-from schattor.demo.training import LinearDecay
-from schattor.experiments.experiment import Experiment, Finding, Session, Table
-from schattor.experiments.figures import new_figure, style
-from schattor.experiments.results import Results
-from schattor.experiments.runs import curvature_ratio, follow
-from schattor.plotting import plot_history
+
+from ..demo.data import load_digits, split
+from ..demo.training import LinearDecay
+from ..plotting import plot_history
+from .experiment import Experiment, Finding, Session, Table
+from .results import Results
+from .runs import curvature_ratio, follow
+from .tools.figures import new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

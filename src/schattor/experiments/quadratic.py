@@ -11,18 +11,11 @@ from typing import Any
 import numpy as np
 
 import schattor as st
-from schattor.demo.training import LinearDecay
-from schattor.experiments.experiment import Experiment, Session
-from schattor.experiments.quadratic_report import (
-    DESCENT,
-    MUON,
-    draw_floors,
-    draw_losses,
-    draw_ratio,
-    findings,
-    tables,
-)
-from schattor.experiments.runs import checkpoints, curvature_ratio, follow
+
+from ..demo.training import LinearDecay
+from .experiment import Experiment, Session
+from .quadratic_report import DESCENT, MUON, draw_floors, draw_losses, draw_ratio, findings, tables
+from .runs import checkpoints, curvature_ratio, follow
 
 __all__ = ["EXPERIMENT"]
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from schattor.experiments.experiment import Finding, Table
-from schattor.experiments.figures import new_figure, style
-from schattor.experiments.results import Results
-from schattor.plotting import plot_history
+from ..plotting import plot_history
+from .experiment import Finding, Table
+from .results import Results
+from .tools.figures import new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

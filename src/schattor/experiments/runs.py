@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from schattor import diagnostics
-from schattor.optimizer import Optimizer
-from schattor.problems import Problem
-from schattor.problems.problem import Blocks, Params
+from .. import diagnostics
+from ..optimizer.optimizer import Optimizer
+from ..problems import Problem
+from ..problems.problem import Blocks, Params
 
 __all__ = ["checkpoints", "curvature_ratio", "follow", "slope"]
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 import schattor as st
-from schattor.problems.problem import Params
-from schattor.theory.parameters import Rule
+
+from ..problems.problem import Params
+from ..theory.parameters import Rule
 
 __all__ = ["Measured", "Norm", "Setting", "average", "bounds_over_averages", "mean", "random_setting", "run"]
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import schattor as st
-from schattor.experiments.experiment import Experiment, Finding, Session, Table
-from schattor.experiments.figures import COLOURS, new_figure, style
-from schattor.experiments.results import Results
-from schattor.experiments.runs import slope
-from schattor.experiments.stochastic import Setting, bounds_over_averages, run
-from schattor.theory.parameters import Rule
+
+from ..theory.parameters import Rule
+from .experiment import Experiment, Finding, Session, Table
+from .results import Results
+from .runs import slope
+from .stochastic import Setting, bounds_over_averages, run
+from .tools.figures import COLOURS, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

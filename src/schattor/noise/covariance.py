@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import FloatArray, matrix_shape, prepare
-from ..values import EXPONENT, check_count
+from .._edge.arrays import FloatArray, matrix_shape, prepare
+from .._edge.values import EXPONENT, check_count
 from .forms import Form, FormName, make_form
 from .jackknife import Estimate, jackknife
 

@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from .. import _core
-from .._arrays import FloatArray
-from ..values import check_count
+from .._edge import _core
+from .._edge.arrays import FloatArray
+from .._edge.values import check_count
 
 FormName: TypeAlias = Literal["full", "diagonal", "sketch"]
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from .._arrays import FloatArray
-from ..values import Domain
+from .._edge.arrays import FloatArray
+from .._edge.values import Domain
 
 _LEVEL = Domain("in (0, 1)", lambda x: 0 < x < 1)
 

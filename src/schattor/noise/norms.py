@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .._arrays import FloatArray
-from ..exponents import conjugate
-from ..geometries import Schatten
-from ..mixed_norm import MixedNorm
+from .._edge.arrays import FloatArray
+from ..linalg.exponents import conjugate
+from ..parts.geometries import Schatten
+from ..parts.mixed_norm import MixedNorm
 from ..theory.noise import check_range
 from .covariance import CovarianceEstimate, root_norm
 from .jackknife import Estimate, jackknife

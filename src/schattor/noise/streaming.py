@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .._arrays import FLOATS, FloatArray, matrix_shape
-from ..blocks import Params, flatten
-from ..state import check_entry
-from ..values import FRACTION, check_count
+from .._edge.arrays import FLOATS, FloatArray, matrix_shape
+from .._edge.values import FRACTION, check_count
+from ..blocks.structure import Params, flatten
+from ..optimizer.state import check_entry
 from .covariance import CovarianceEstimate
 from .forms import Form, FormName, make_form
 

@@ -9,11 +9,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import FloatArray
-from ..exponents import conjugate
-from ..geometries import Schatten
-from ..mixed_norm import MixedNorm
-from ..values import EXPONENT, check_count
+from .._edge.arrays import FloatArray
+from .._edge.values import EXPONENT, check_count
+from ..linalg.exponents import conjugate
+from ..parts.geometries import Schatten
+from ..parts.mixed_norm import MixedNorm
 from .covariance import covariance, stack
 from .norms import mixed
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..values import check_count
+from .._edge.values import check_count
 
 
 @dataclass(frozen=True)

@@ -1,58 +1,48 @@
 """The parts that recipes put into the slots of the pipeline, beside estimators and geometries."""
 
-from .adjustments import Adjustment
-from .composites import (
-    Equilibration,
-    IntrinsicStiefel,
-    LeverageEquilibration,
-    LineNormalization,
-    PartnerMetric,
-    PolarRetraction,
-    ProductDecay,
-    TangentDual,
-)
-from .distance import DistanceEstimate
-from .frames import Frame, RandomRange
-from .kronecker import (
-    Eigenbasis,
-    Grafted,
-    InverseInputMoment,
-    KroneckerInverses,
-    KroneckerRoots,
-    LaggedEigenbasis,
-)
-from .layerwise import (
+from .adjustments import (
+    Adjustment,
     DecayInDirection,
     EntryMoment,
-    Hyperball,
+    LineNormalization,
     OracleLength,
     RootMeanSquare,
     RowMoment,
-    Signs,
-    TangentProjection,
     TrustRatio,
-    WeightNormalized,
 )
-from .preconditioners import (
+from .bridge import Context
+from .frames import Eigenbasis, Frame, LaggedEigenbasis, PartnerMetric, RandomRange
+from .metrics import (
     CentredSquares,
     Debiased,
     DebiasedOutside,
     Deviations,
     Diagonal,
+    DistanceEstimate,
     Division,
+    Equilibration,
+    Grafted,
     Identity,
+    IntrinsicStiefel,
+    KroneckerInverses,
+    KroneckerRoots,
     Largest,
+    LeverageEquilibration,
     Moment,
     Plain,
     Preconditioner,
     RatioOfMoments,
     Rectified,
     SecondMoment,
+    Signs,
+    SpectralMap,
     Squares,
     SumOfSquares,
+    TangentDual,
+    TangentProjection,
 )
+from .mixed_norm import Coupling
 from .python import (
-    Context,
     PythonAdjustment,
     PythonEstimator,
     PythonGeometry,
@@ -71,10 +61,17 @@ from .scalings import (
     SwitchedScaling,
     shape_factor,
 )
-from .spectral_map import SpectralMap
-from .transforms import L2Decay, Transform
-from .updates import Additive, ScheduleFree, Update
-from .variance import ClipNorm, Extrapolated, PrivateMean, VarianceReduction
+from .transforms import ClipNorm, InverseInputMoment, L2Decay, PrivateMean, Transform, VarianceReduction
+from .updates import (
+    Additive,
+    Extrapolated,
+    Hyperball,
+    PolarRetraction,
+    ProductDecay,
+    ScheduleFree,
+    Update,
+    WeightNormalized,
+)
 
 __all__ = [
     "Additive",
@@ -83,6 +80,7 @@ __all__ = [
     "ClipNorm",
     "ClippedNorm",
     "Context",
+    "Coupling",
     "Cyclic",
     "Debiased",
     "DebiasedOutside",

@@ -1,12 +1,21 @@
-"""Changes of coordinates round preconditioner and geometry."""
+"""Coordinates round metric and geometry."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
-from .. import _core
-from ..part import Lowering, Part
+from .._edge import _core
+from .._edge.values import (
+    MOMENTUM,
+    POSITIVE,
+    Schedulable,
+    check_count,
+)
+from .kronecker import FOLLOWING, SIDES, Products, on_sides
+from .part import Lowering, Part, common_group
 
 
 class Frame(Part, ABC):
@@ -31,6 +40,46 @@ class Frame(Part, ABC):
     @abstractmethod
     def lower(self, into: Lowering) -> _core.Frame:
         """Return the core's part."""
+
+
+@dataclass(frozen=True)
+class PartnerMetric(Frame):
+    r"""The metric of a factor of W = B A by the Gram matrix of the other factor.
+
+    The left factor's estimate enters as :math:`X R` and its direction leaves as :math:`D R`, with
+    :math:`R = (A A^\top + \epsilon I)^{-1/2}`; the right factor's as :math:`R X` and :math:`R D`, with
+    :math:`R = (B^\top B + \epsilon I)^{-1/2}`. The recipe's `Pairing` says which is which.
+
+    Sources: Intrinsic Muon, arXiv 2605.09238; LoRA-Muon, arXiv 2606.12921.
+    """
+
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        POSITIVE.check("eps", self.eps)
+
+    @property
+    def reads_weights(self) -> bool:
+        """True."""
+        return True
+
+    def equivariance(self, inside: str) -> str:
+        """Return that of what is inside: rotations of the common side turn both factors."""
+        return inside
+
+    def lower(self, into: Lowering) -> _core.Frame:
+        """Return the core's part; the transpose of a product has its factors the other way round."""
+        if into.left is None:
+            raise ValueError("a partner's metric needs a recipe with a pairing")
+        return _core.PartnerMetric(into.left != into.transposed, self.eps)
+
+    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
+        """Return the metric on both ways, for a rank that is the smaller side."""
+        return 2 * ((rows, cols, cols) if rows > cols else (rows, rows, cols),)
+
+    def eigendecompositions(self, rows: int, cols: int) -> tuple[int, ...]:
+        """Return that of the partner's Gram matrix, for such a rank."""
+        return (min(rows, cols),)
 
 
 @dataclass(frozen=True)
@@ -60,3 +109,91 @@ class RandomRange(Frame):
     def lower(self, into: Lowering) -> _core.Frame:
         """Return the core's part."""
         return _core.RandomRange(self.rank, self.seed)
+
+
+@dataclass(frozen=True)
+class Eigenbasis(Frame):
+    r"""Coordinates along the eigenvectors of averages of gradients: :math:`X \to Q_L^\top X Q_R`.
+
+    :math:`Q_L` belongs to the average of :math:`GG^\top`, from zero, and :math:`Q_R` to that of :math:`G^\top G`. The
+    averages take in every gradient before its step uses the bases. The first bases are eigenvectors, by falling
+    eigenvalue; in steps that are multiples of `frequency` they follow.
+
+    Attributes
+    ----------
+    beta : float or callable
+        Rate of the averages.
+    frequency : int
+    sides : {"both", "smaller", "left", "right"}
+        Which sides turn; ``"smaller"`` is the left one of a square block.
+    largest : int, optional
+        Sides of more rows or columns keep their coordinates. A block of one row or column keeps them all.
+    following : {"power_step", "eigenvectors"}
+        Eigenvectors again, or SOAP's step towards them: the QR factorisation of S Q, the columns of Q by falling
+        :math:`q^\top S q`.
+    """
+
+    beta: Schedulable = 0.95
+    frequency: int = 10
+    sides: str = "both"
+    largest: int | None = None
+    following: str = "power_step"
+
+    _made: ClassVar[Callable[..., _core.Frame]] = _core.Eigenbasis
+
+    def __post_init__(self) -> None:
+        MOMENTUM.check_schedulable("beta", self.beta)
+        check_count("frequency", self.frequency, least=1)
+        if self.sides not in SIDES:
+            raise ValueError(f"sides must be one of {', '.join(map(repr, SIDES))}, got {self.sides!r}")
+        if self.largest is not None:
+            check_count("largest", self.largest, least=0)
+        if self.following not in FOLLOWING:
+            raise ValueError(
+                f"following must be one of {', '.join(map(repr, FOLLOWING))}, got {self.following!r}"
+            )
+
+    def turned(self, shape: tuple[int, int]) -> tuple[bool, bool]:
+        """Return whether the left and the right side of a block of this shape turn."""
+        rows, cols = shape
+        if 1 in shape:
+            return False, False
+        largest = max(shape) if self.largest is None else self.largest
+        wanted = ("left" if rows <= cols else "right") if self.sides == "smaller" else self.sides
+        return wanted in ("both", "left") and rows <= largest, wanted in ("both", "right") and cols <= largest
+
+    def products(self, rows: int, cols: int) -> Products:
+        """Return those of the gradient, the estimate and the direction, and the Gram matrices."""
+        return on_sides(rows, cols, *self.turned((rows, cols)), times=3)
+
+    def determined(self, shape: tuple[int, int]) -> bool:
+        """Return whether one gradient has full rank on each side that turns, so that it determines the bases."""
+        left, right = self.turned(shape)
+        return not (left and shape[0] > shape[1]) and not (right and shape[1] > shape[0])
+
+    def equivariance(self, inside: str) -> str:
+        """Return what both sides have in common with what is inside."""
+        return common_group({"both": "orthogonal", "smaller": "lines"}.get(self.sides, self.sides), inside)
+
+    def lower(self, into: Lowering) -> _core.Frame:
+        """Return the core's part."""
+        left, right = self.turned(into.fans)
+        if into.transposed:
+            left, right = right, left
+        beta = into.value("beta", MOMENTUM, self.beta)
+        return type(self)._made(left, right, beta, self.frequency, self.following)
+
+
+@dataclass(frozen=True)
+class LaggedEigenbasis(Eigenbasis):
+    """As `Eigenbasis`, in the order of SOAP: averages and bases change after the step.
+
+    The first gradient only makes the first bases: that step leaves weights, momentum and counter alone.
+    """
+
+    _made: ClassVar[Callable[..., _core.Frame]] = _core.LaggedEigenbasis
+
+    @property
+    def withholds_first(self) -> bool:
+        """True."""
+        return True

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from .. import _core
-from ..part import Lowering, Part
-from ..values import NON_NEGATIVE, POSITIVE, Schedulable, position, show
+from .._edge import _core
+from .._edge.values import NON_NEGATIVE, POSITIVE, Schedulable, position, show
+from .part import Lowering, Part
 
 SHAPE_FACTORS: dict[str, Callable[[int, int], float]] = {
     "none": lambda m, n: 1.0,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from .. import _core
-from ..part import Lowering, Part
-from ..values import NON_NEGATIVE, Schedulable, show
+from .._edge import _core
+from .._edge.values import MOMENTUM, NON_NEGATIVE, POSITIVE, Schedulable, check_count, show
+from .kronecker import Products
+from .part import Lowering, Part
+
+REFERENCES = ("last", "same_samples")
 
 
 class Transform(Part, ABC):
@@ -47,3 +51,163 @@ class L2Decay(Transform):
 
     def __str__(self) -> str:
         return f"l2 {show(self.weight_decay)}"
+
+
+@dataclass(frozen=True)
+class InverseInputMoment(Transform):
+    r"""Newton-Muon's map of the gradient, :math:`G \leftarrow G (K + \rho I)^{-1}`.
+
+    K is an average of :math:`zz^\top` over the inputs z of the layer, from `initial` I, and
+    :math:`\rho = r\,\mathrm{tr}(K)/n + \epsilon`. In steps that are multiples of `frequency` the activations of that
+    step enter K and the inverse is computed anew; before the first of them G stays.
+
+    Attributes
+    ----------
+    beta : float
+        Rate of the average.
+    ridge : float
+        r.
+    eps, initial : float
+    frequency : int
+    blocks : int
+        K has this many diagonal blocks, each with its own :math:`\rho`: for wide inputs.
+    """
+
+    beta: float = 0.95
+    ridge: float = 0.2
+    eps: float = 1e-8
+    initial: float = 1e-3
+    frequency: int = 32
+    blocks: int = 1
+
+    def __post_init__(self) -> None:
+        MOMENTUM.check("beta", self.beta)
+        NON_NEGATIVE.check("ridge", self.ridge)
+        POSITIVE.check("eps", self.eps)
+        NON_NEGATIVE.check("initial", self.initial)
+        check_count("frequency", self.frequency, least=1)
+        check_count("blocks", self.blocks, least=1)
+
+    @property
+    def requires(self) -> frozenset[str]:
+        """Activations."""
+        return frozenset({"activations"})
+
+    def products(self, rows: int, cols: int) -> Products:
+        """Return those of the gradient."""
+        width = cols // self.blocks
+        return ((rows, width, width),) * self.blocks
+
+    @property
+    def equivariance(self) -> str:
+        """``"orthogonal"`` where K is one block; else only rotations of the rows, which have no name."""
+        return "orthogonal" if self.blocks == 1 else "mixed"
+
+    def lower(self, into: Lowering) -> _core.Transform:
+        """Return the core's part."""
+        return _core.InverseInputMoment(
+            self.beta,
+            self.initial,
+            self.ridge,
+            self.eps,
+            self.frequency,
+            self.blocks,
+            into.fans[1],
+            into.transposed,
+        )
+
+
+@dataclass(frozen=True)
+class VarianceReduction(Transform):
+    r"""Add :math:`\gamma\frac{\beta}{1-\beta}(G - R)`, before an average with momentum :math:`\beta` (MARS).
+
+    The average M then follows :math:`\beta M + (1-\beta) G + \gamma\beta (G - R)`. ``reference="last"``: R is the
+    gradient of the step before, zero at first, and a state of this part. ``"same_samples"``: R is the gradient of the
+    same samples at the previous point, ``gradient_at_previous``; in the first step nothing is added.
+    """
+
+    gamma: Schedulable = 0.025
+    momentum: Schedulable = 0.95
+    reference: str = "last"
+
+    def __post_init__(self) -> None:
+        NON_NEGATIVE.check_schedulable("gamma", self.gamma)
+        MOMENTUM.check_schedulable("momentum", self.momentum)
+        if self.reference not in REFERENCES:
+            raise ValueError(
+                f"reference must be one of {', '.join(map(repr, REFERENCES))}, got {self.reference!r}"
+            )
+
+    @property
+    def requires(self) -> frozenset[str]:
+        """The gradient at the previous point, where it is the reference."""
+        return frozenset({"gradient_at_previous"} if self.reference == "same_samples" else ())
+
+    def lower(self, into: Lowering) -> _core.Transform:
+        """Return the core's part."""
+        gamma = into.value("gamma", NON_NEGATIVE, self.gamma)
+        momentum = into.value("momentum", MOMENTUM, self.momentum)
+        return _core.VarianceReduction(gamma, momentum, self.reference)
+
+
+@dataclass(frozen=True)
+class ClipNorm(Transform):
+    r"""Shorten the gradient of each block to this Frobenius norm, :math:`G/\max(1, \|G\|_F/\text{limit})`."""
+
+    limit: Schedulable = 1.0
+
+    def __post_init__(self) -> None:
+        POSITIVE.check_schedulable("limit", self.limit)
+
+    @property
+    def homogeneous(self) -> bool:
+        """False: the limit has the unit of a gradient."""
+        return False
+
+    def lower(self, into: Lowering) -> _core.Transform:
+        """Return the core's part."""
+        return _core.ClipNorm(into.value("limit", POSITIVE, self.limit))
+
+
+@dataclass(frozen=True)
+class PrivateMean(Transform):
+    r"""The Gaussian mechanism on the samples' gradients, which stands for the gradient from here on.
+
+    .. math:: \frac1B\sum_i \frac{g_i}{\max(1, \|g_i\|_F/C)} + \mathcal N\Bigl(0, \frac{\sigma^2C^2}{B^2} I\Bigr)
+
+    with C = `clip` and :math:`\sigma` = `noise_multiplier`. Requires ``per_example``. The noise is a function of
+    `seed`, the block's name and the global step, so that a step can be repeated. Its generator is fast and not made
+    for cryptography. Source: Abadi et al., arXiv 1607.00133.
+    """
+
+    clip: Schedulable = 1.0
+    noise_multiplier: Schedulable = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        POSITIVE.check_schedulable("clip", self.clip)
+        NON_NEGATIVE.check_schedulable("noise_multiplier", self.noise_multiplier)
+        object.__setattr__(self, "seed", operator.index(self.seed))
+        if not 0 <= self.seed < 2**64:
+            raise ValueError(f"seed must be in [0, 2**64), got {self.seed}")
+
+    @property
+    def requires(self) -> frozenset[str]:
+        """The samples' gradients."""
+        return frozenset({"per_example"})
+
+    @property
+    def homogeneous(self) -> bool:
+        """False: the clip has the unit of a gradient."""
+        return False
+
+    @property
+    def draws(self) -> bool:
+        """Whether there is noise."""
+        return self.noise_multiplier != 0
+
+    def lower(self, into: Lowering) -> _core.Transform:
+        """Return the core's part."""
+        clip = into.value("clip", POSITIVE, self.clip)
+        noise = into.value("noise_multiplier", NON_NEGATIVE, self.noise_multiplier)
+        return _core.PrivateMean(clip, noise, self.seed)

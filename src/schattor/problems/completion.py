@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import FloatArray
-from .._matrices import matrix
-from ..values import POSITIVE, check_count
+from .._edge.arrays import FloatArray
+from .._edge.values import POSITIVE, check_count
+from ..linalg.matrices import matrix
 from .problem import ALL, Blocks, Chosen, Pairs, Params, Rng, SampledProblem, store
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..exponents import weight_exponent
-from ..geometries import Lp, Schatten
-from ..mixed_norm import MixedNorm
+from ..linalg.exponents import weight_exponent
+from ..parts.geometries import Lp, Schatten
+from ..parts.mixed_norm import MixedNorm
 from .problem import Blocks, Params, Problem, Rng, Smooth
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._arrays import FloatArray
-from .._matrices import matrix, power, semidefinite
-from ..values import NON_NEGATIVE, check_count
+from .._edge.arrays import FloatArray
+from .._edge.values import NON_NEGATIVE, check_count
+from ..linalg.matrices import matrix, power, semidefinite
 from .problem import Blocks, Params, Problem, Rng, product_constant, random_rotation, store
 
 

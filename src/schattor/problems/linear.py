@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import FloatArray
-from .._matrices import matrix
+from .._edge.arrays import FloatArray
+from ..linalg.matrices import matrix
 from .losses import SQUARED
 from .network import Network, check_lengths, distributions, store_samples
 from .problem import Rng, product_constant, store

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._arrays import FloatArray
+from .._edge.arrays import FloatArray
 
 
 @dataclass(frozen=True)

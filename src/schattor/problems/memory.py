@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._arrays import FloatArray
-from .._matrices import matrix
-from ..values import NON_NEGATIVE, check_count
+from .._edge.arrays import FloatArray
+from .._edge.values import NON_NEGATIVE, check_count
+from ..linalg.matrices import matrix
 from .network import Network
 from .problem import Rng, store
 

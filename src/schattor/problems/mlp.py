@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import FloatArray
-from .._matrices import matrix
+from .._edge.arrays import FloatArray
+from ..linalg.matrices import matrix
 from .losses import ACTIVATIONS
 from .network import Network, distributions, store_samples
 from .problem import Blocks, Rng, store

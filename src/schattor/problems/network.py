@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import FloatArray
-from .._matrices import matrix
+from .._edge.arrays import FloatArray
+from ..linalg.matrices import matrix
 from .losses import ACTIVATIONS, CROSS_ENTROPY, Activation, Loss
 from .problem import ALL, Blocks, Chosen, Pairs, Params, SampledProblem, store
 

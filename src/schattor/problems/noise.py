@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._arrays import FloatArray
-from .._matrices import semidefinite
-from ..values import Domain, check_count
+from .._edge.arrays import FloatArray
+from .._edge.values import Domain, check_count
+from ..linalg.matrices import semidefinite
 from .problem import Blocks, Params, Problem, Rng, store
 
 _ABOVE_TWO = Domain("above 2 and finite", lambda x: 2 < x < np.inf)

@@ -9,10 +9,10 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import FloatArray
-from ..exponents import weight_exponent
-from ..geometries import Lp
-from ..values import EXPONENT, check_count
+from .._edge.arrays import FloatArray
+from .._edge.values import EXPONENT, check_count
+from ..linalg.exponents import weight_exponent
+from ..parts.geometries import Lp
 
 Blocks: TypeAlias = dict[str, FloatArray]
 Params: TypeAlias = Mapping[str, FloatArray]

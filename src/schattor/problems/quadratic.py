@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import FloatArray
-from .._matrices import matrix, semidefinite
-from ..values import check_count
+from .._edge.arrays import FloatArray
+from .._edge.values import check_count
+from ..linalg.matrices import matrix, semidefinite
 from .problem import Blocks, Params, Problem, Rng, product_constant, random_rotation, store
 
 

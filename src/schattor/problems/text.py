@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import FloatArray
-from ..values import check_count
+from .._edge.arrays import FloatArray
+from .._edge.values import check_count
 
 _LEAST_WORDS = 10  # a shorter paragraph is a heading or a line of code
 

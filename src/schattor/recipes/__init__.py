@@ -6,27 +6,33 @@ same name in `schattor` is the optimizer that follows it for all blocks.
 
 from typing import Any
 
-from ..recipe import RecipeFunction
 from ._table import RecipeRow as RecipeRow
 from ._table import describe
-from .adaptive import adabelief, adadelta, adagrad, adam, adamw, amsgrad, radam, rmsprop
-from .averaging import schedule_free as schedule_free
-from .averaging import schedule_free_adamw, schedule_free_sgd
-from .composites import aurora, muon_eq, muon_plus, rmnp
-from .distance import prodigy
-from .kronecker import eigen_adam, kfac, newton_muon, shampoo, soap
-from .layerwise import adamuon, lamb, lars, mano, muon_hyperball, muown, normuon, schedule_free_normuon
-from .layerwise import hyperball as hyperball
+from .adagrad import adadelta, adagrad, rmsprop
+from .adam import adabelief, adam, adamw, amsgrad, radam
+from .badam import badam
+from .badam import block_coordinate as block_coordinate
+from .dion import dion, low_rank_muon
+from .equilibrated_muon import aurora, muon_eq
+from .freon import freon, htmuon, lion_muon
+from .kfac import kfac, newton_muon
+from .lars import lamb, lars
 from .manifold import intrinsic_muon, lora_muon, manifold_muon
-from .momentum import normalized_sgd, sgd
+from .muon import muon, polar_grad
+from .normuon import adamuon, muon_plus, normuon, rmnp, schedule_free_normuon
 from .private import dp_muon
-from .schatten import schattor
+from .prodigy import prodigy
+from .registry import RecipeFunction
+from .schattor import schattor
+from .schedule_free import schedule_free as schedule_free
+from .schedule_free import schedule_free_adamw, schedule_free_sgd
+from .scion import clipped_scion, gluon, scion
+from .sgd import normalized_sgd, sgd
+from .shampoo import eigen_adam, shampoo, soap
 from .sign import lion, sign_sgd, signum
-from .spectral import muon, polar_grad, scion
-from .spectrum import clipped_scion, dion, freon, gluon, htmuon, lion_muon, low_rank_muon
-from .turns import badam
-from .turns import block_coordinate as block_coordinate
-from .variance import mars, mars_m, nigt, storm
+from .sphere import hyperball as hyperball
+from .sphere import mano, muon_hyperball, muown
+from .variance_reduction import mars, mars_m, nigt, storm
 
 __all__ = [
     "adabelief",

@@ -7,9 +7,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .._arrays import FloatArray
-from ..optimizer import Optimizer
-from ..recipe import Recipe, RecipeFunction
+from .._edge.arrays import FloatArray
+from ..optimizer.optimizer import Optimizer
+from ..recipe.recipe import Recipe
+from .registry import RecipeFunction
 
 _ROWS, _COLS = 24, 36
 # The length of a side in a block of 24 x 36 and of 36 x 24: what stays 24 is the smaller one.

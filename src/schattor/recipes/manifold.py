@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ..backends import NewtonSchulz
-from ..estimators import EMA
-from ..geometries import Lp, Spectral
+from .._edge.backends import NewtonSchulz
+from .._edge.values import Schedulable
 from ..parts import (
     IntrinsicStiefel,
     NormScaling,
@@ -14,8 +13,10 @@ from ..parts import (
     ProductDecay,
     TangentDual,
 )
-from ..recipe import Recipe, recipe
-from ..values import Schedulable
+from ..parts.estimators import EMA
+from ..parts.geometries import Lp, Spectral
+from ..recipe.recipe import Recipe
+from .registry import recipe
 
 
 @recipe(

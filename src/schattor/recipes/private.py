@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..backends import NewtonSchulz
-from ..estimators import HeavyBall
-from ..geometries import Spectral
+from .._edge.backends import NewtonSchulz
+from .._edge.values import Schedulable
 from ..parts import PrivateMean
-from ..recipe import Recipe, decay_parts, recipe
-from ..values import Schedulable
+from ..parts.estimators import HeavyBall
+from ..parts.geometries import Spectral
+from ..recipe.recipe import Recipe
+from .registry import decay_parts, recipe
 
 _POLYNOMIALS = {1: "cubic", 2: "quintic"}
 

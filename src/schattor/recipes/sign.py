@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ..estimators import EMA, DoubleEMA
-from ..geometries import Sign
-from ..recipe import Pair, Recipe, check_pair, decay_parts, recipe
-from ..values import Schedulable
+from .._edge.values import Schedulable
+from ..parts.estimators import EMA, DoubleEMA
+from ..parts.geometries import Sign
+from ..recipe.recipe import Recipe
+from .registry import Pair, check_pair, decay_parts, recipe
 
 
 @recipe(family="sign", source="Bernstein et al., arXiv 1802.04434")

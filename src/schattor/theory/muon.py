@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..values import POSITIVE, check_count
+from .._edge.values import POSITIVE, check_count
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .._arrays import FloatArray
-from .._matrices import eigen, matrix, power, semidefinite
-from ..exponents import conjugate, weight_exponent
-from ..geometries import Lp, Schatten
-from ..mixed_norm import MixedNorm
-from ..values import Domain
+from .._edge.arrays import FloatArray
+from .._edge.values import Domain
+from ..linalg.exponents import conjugate, weight_exponent
+from ..linalg.matrices import eigen, matrix, power, semidefinite
+from ..parts.geometries import Lp, Schatten
+from ..parts.mixed_norm import MixedNorm
 
 BOUNDED = Domain("in [2, inf], where the martingale bounds hold", lambda x: x >= 2)
 

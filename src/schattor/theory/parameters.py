@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from ..values import NON_NEGATIVE, POSITIVE, check_count
+from .._edge.values import NON_NEGATIVE, POSITIVE, check_count
 from .theorems import ball_terms, largest_lr, regularization_terms
 from .tracking import WEIGHT, Bound, Terms
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from ..values import NON_NEGATIVE, POSITIVE, check_count
+from .._edge.values import NON_NEGATIVE, POSITIVE, check_count
 from .parameters import RunParameters
 
 

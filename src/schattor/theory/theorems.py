@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Literal, TypeAlias
 
-from ..mixed_norm import MixedNorm
-from ..values import POSITIVE
+from .._edge.values import POSITIVE
+from ..parts.mixed_norm import MixedNorm
 from .noise import check_range
 from .tracking import WEIGHT, Bound, Terms, check, squared_tracking, tracking
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ..values import NON_NEGATIVE, POSITIVE, Domain, check_count
+from .._edge.values import NON_NEGATIVE, POSITIVE, Domain, check_count
 
 Terms: TypeAlias = dict[str, float]
 

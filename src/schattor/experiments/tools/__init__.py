@@ -1,0 +1,1 @@
+"""What experiments share: progress, tuning, tables, figures, limits of the BLAS."""

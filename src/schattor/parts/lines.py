@@ -1,0 +1,31 @@
+"""Rows and columns, as parts name them."""
+
+from __future__ import annotations
+
+from .part import Lowering
+
+MODES = ("row", "col", "rowcol")
+
+
+LINES_OF = {"row": "rows", "col": "columns", "rowcol": "both"}
+
+
+TURNED = {"row": "columns", "col": "rows", "rowcol": "both"}
+
+
+GROUP_OF = {"row": "right", "col": "left", "rowcol": "lines"}
+
+
+def place_of(what: str, mode: str) -> int:
+    """Return the number of a mode in the core, or raise."""
+    if mode not in MODES:
+        raise ValueError(f"{what} must be one of {', '.join(map(repr, MODES))}, got {mode!r}")
+    return MODES.index(mode)
+
+
+LINES = ("rows", "columns")
+
+
+def is_columns(lines: str, into: Lowering) -> bool:
+    """Return whether these lines of the (out, in) matrix are columns of the array as it is stored."""
+    return (lines == "columns") != into.transposed

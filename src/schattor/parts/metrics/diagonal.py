@@ -1,0 +1,255 @@
+"""Metrics with a number for each entry: moments of the gradients and how to divide by them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from ..._edge import _core
+from ..._edge.values import MOMENTUM, NON_NEGATIVE, Schedulable
+from ..part import Lowering
+from .metric import Preconditioner
+
+
+class Moment(ABC):
+    """The array whose root a `Diagonal` metric divides by: it follows the gradients entry by entry."""
+
+    @abstractmethod
+    def lower(self, into: Lowering) -> _core.Moment:
+        """Return the core's part."""
+
+
+class Division(ABC):
+    """How a `Diagonal` metric divides the estimate by the root of its moment; zero where the root is zero."""
+
+    @abstractmethod
+    def lower(self, into: Lowering) -> _core.Division:
+        """Return the core's part."""
+
+
+@dataclass(frozen=True)
+class Squares(Moment):
+    r"""Average of squared gradients, :math:`V \leftarrow \beta V + (1-\beta) G^2` from zero."""
+
+    beta: Schedulable = 0.999
+
+    def __post_init__(self) -> None:
+        MOMENTUM.check_schedulable("beta", self.beta)
+
+    def lower(self, into: Lowering) -> _core.Moment:
+        """Return the core's part."""
+        return _core.Squares(into.value("beta", MOMENTUM, self.beta))
+
+
+@dataclass(frozen=True)
+class SumOfSquares(Moment):
+    r"""Sum of squared gradients, :math:`V \leftarrow V + G^2` from `initial` (AdaGrad)."""
+
+    initial: float = 0.0
+
+    def __post_init__(self) -> None:
+        NON_NEGATIVE.check("initial", self.initial)
+
+    def lower(self, into: Lowering) -> _core.Moment:
+        """Return the core's part."""
+        return _core.SumOfSquares(self.initial)
+
+
+@dataclass(frozen=True)
+class Largest(Moment):
+    """Entrywise largest value of another moment so far (AMSGrad, as torch has it: before any bias correction)."""
+
+    moment: Moment
+
+    def lower(self, into: Lowering) -> _core.Moment:
+        """Return the core's part."""
+        return _core.Largest(self.moment.lower(into))
+
+
+@dataclass(frozen=True)
+class CentredSquares(Moment):
+    """Average of squared gradients less the square of their average, not below zero (centred RMSprop)."""
+
+    beta: Schedulable = 0.99
+
+    def __post_init__(self) -> None:
+        MOMENTUM.check_schedulable("beta", self.beta)
+
+    def lower(self, into: Lowering) -> _core.Moment:
+        """Return the core's part."""
+        return _core.CentredSquares(into.value("beta", MOMENTUM, self.beta))
+
+
+@dataclass(frozen=True)
+class Deviations(Moment):
+    r"""Squared distances from the estimate, :math:`S \leftarrow \beta S + (1-\beta)(G-M)^2 + \epsilon` (AdaBelief).
+
+    The estimate must be an average that is not debiased.
+    """
+
+    beta: Schedulable = 0.999
+    eps: Schedulable = 1e-16
+
+    def __post_init__(self) -> None:
+        MOMENTUM.check_schedulable("beta", self.beta)
+        NON_NEGATIVE.check_schedulable("eps", self.eps)
+
+    def lower(self, into: Lowering) -> _core.Moment:
+        """Return the core's part."""
+        return _core.Deviations(
+            into.value("beta", MOMENTUM, self.beta), into.value("eps", NON_NEGATIVE, self.eps)
+        )
+
+
+@dataclass(frozen=True)
+class Plain(Division):
+    r""":math:`M / (\sqrt V + \epsilon)`."""
+
+    eps: Schedulable = 1e-8
+
+    def __post_init__(self) -> None:
+        NON_NEGATIVE.check_schedulable("eps", self.eps)
+
+    def lower(self, into: Lowering) -> _core.Division:
+        """Return the core's part."""
+        return _core.Plain(into.value("eps", NON_NEGATIVE, self.eps))
+
+
+@dataclass(frozen=True)
+class Debiased(Division):
+    r""":math:`\frac{M}{1-\beta_1^t} / (\sqrt{V/(1-\beta^t)} + \epsilon)`.
+
+    `mean_beta` is :math:`\beta_1`, zero for an estimate that is debiased already.
+    """
+
+    beta: Schedulable = 0.999
+    eps: Schedulable = 1e-8
+    mean_beta: Schedulable = 0.0
+
+    def __post_init__(self) -> None:
+        _check_division(self.beta, self.eps, self.mean_beta)
+
+    def lower(self, into: Lowering) -> _core.Division:
+        """Return the core's part."""
+        return _core.Debiased(*_division_values(into, self.beta, self.eps, self.mean_beta))
+
+
+@dataclass(frozen=True)
+class DebiasedOutside(Division):
+    r""":math:`\frac{\sqrt{1-\beta^t}}{1-\beta_1^t}\, M / (\sqrt V + \epsilon)`: eps beside V as it is kept.
+
+    `mean_beta` is :math:`\beta_1`, zero for an estimate that is debiased already.
+    """
+
+    beta: Schedulable = 0.999
+    eps: Schedulable = 1e-8
+    mean_beta: Schedulable = 0.0
+
+    def __post_init__(self) -> None:
+        _check_division(self.beta, self.eps, self.mean_beta)
+
+    def lower(self, into: Lowering) -> _core.Division:
+        """Return the core's part."""
+        return _core.DebiasedOutside(*_division_values(into, self.beta, self.eps, self.mean_beta))
+
+
+@dataclass(frozen=True)
+class Rectified(Division):
+    r"""RAdam: :math:`\frac{r\sqrt{1-\beta^t}}{1-\beta_1^t} M / (\sqrt V + \epsilon)`, at first M debiased alone.
+
+    With :math:`\rho_\infty = 2/(1-\beta) - 1` and :math:`\rho = \rho_\infty - 2t\beta^t/(1-\beta^t)`, the factor is
+    :math:`r^2 = \frac{(\rho-4)(\rho-2)\rho_\infty}{(\rho_\infty-4)(\rho_\infty-2)\rho}`; it exists from
+    :math:`\rho > 5` on. Until then the step is `early` times M debiased: 1 is torch's choice, 0 withholds the steps, as
+    the authors' code does.
+    """
+
+    beta: Schedulable = 0.999
+    eps: Schedulable = 1e-8
+    mean_beta: Schedulable = 0.0
+    early: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_division(self.beta, self.eps, self.mean_beta)
+        NON_NEGATIVE.check("early", self.early)
+
+    def lower(self, into: Lowering) -> _core.Division:
+        """Return the core's part."""
+        return _core.Rectified(*_division_values(into, self.beta, self.eps, self.mean_beta), self.early)
+
+
+def _check_division(beta: Schedulable, eps: Schedulable, mean_beta: Schedulable) -> None:
+    MOMENTUM.check_schedulable("beta", beta)
+    NON_NEGATIVE.check_schedulable("eps", eps)
+    MOMENTUM.check_schedulable("mean_beta", mean_beta)
+
+
+def _division_values(
+    into: Lowering, beta: Schedulable, eps: Schedulable, mean_beta: Schedulable
+) -> tuple[_core.Value, _core.Value, _core.Value]:
+    return (
+        into.value("beta", MOMENTUM, beta),
+        into.value("eps", NON_NEGATIVE, eps),
+        into.value("mean_beta", MOMENTUM, mean_beta),
+    )
+
+
+@dataclass(frozen=True)
+class Diagonal(Preconditioner):
+    """The estimate divided, entry by entry, by the root of a moment."""
+
+    moment: Moment
+    division: Division
+
+    @property
+    def degree(self) -> int | None:
+        """Zero, but none where the first steps are not divided."""
+        return None if isinstance(self.division, Rectified) else 0
+
+    def lower(self, into: Lowering) -> _core.Preconditioner:
+        """Return the core's part."""
+        return _core.Diagonal(self.moment.lower(into), self.division.lower(into))
+
+
+@dataclass(frozen=True)
+class SecondMoment(Preconditioner):
+    r"""Adam's diagonal metric: :math:`M / (\sqrt{V/(1-\beta^t)} + \epsilon)`, V the average of squared gradients.
+
+    Where the denominator is zero the result is zero. It is ``Diagonal(Squares(beta), Debiased(beta, eps))``.
+    """
+
+    beta: Schedulable = 0.999
+    eps: Schedulable = 1e-8
+
+    def __post_init__(self) -> None:
+        MOMENTUM.check_schedulable("beta", self.beta)
+        NON_NEGATIVE.check_schedulable("eps", self.eps)
+
+    def lower(self, into: Lowering) -> _core.Preconditioner:
+        """Return the core's part."""
+        return Diagonal(Squares(self.beta), Debiased(self.beta, self.eps)).lower(into)
+
+
+@dataclass(frozen=True)
+class RatioOfMoments(Preconditioner):
+    r"""AdaDelta: :math:`\Delta = \sqrt{X+\epsilon}/\sqrt{V+\epsilon}\; M`.
+
+    V is the average of squared gradients, X that of :math:`\Delta^2`, of the steps before this one.
+    """
+
+    beta: Schedulable = 0.9
+    eps: Schedulable = 1e-6
+
+    def __post_init__(self) -> None:
+        MOMENTUM.check_schedulable("beta", self.beta)
+        NON_NEGATIVE.check_schedulable("eps", self.eps)
+
+    @property
+    def degree(self) -> None:
+        """None: eps is the unit of the first steps."""
+        return None
+
+    def lower(self, into: Lowering) -> _core.Preconditioner:
+        """Return the core's part."""
+        return _core.RatioOfMoments(
+            into.value("beta", MOMENTUM, self.beta), into.value("eps", NON_NEGATIVE, self.eps)
+        )

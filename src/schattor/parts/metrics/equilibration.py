@@ -1,0 +1,93 @@
+"""Metrics that bring rows and columns to one length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..._edge import _core
+from ..._edge.values import NON_NEGATIVE, Schedulable, check_count, position
+from ..geometries import Geometry
+from ..lines import GROUP_OF, LINES_OF, MODES, TURNED, place_of
+from ..part import Lowering, common_group
+from .metric import Preconditioner
+
+
+@dataclass(frozen=True)
+class Equilibration(Preconditioner):
+    r"""Rows, columns or both divided by their lengths: :math:`M_{ij} / \sqrt{\|M_i\|^2 + \epsilon}` for ``"row"``.
+
+    For ``"col"`` likewise; with ``"rowcol"`` an entry is divided by the lengths of its row and of its column in M as it
+    is, and the largest entry of the result is one. `mode` may be a callable of the global step that returns one of the
+    names.
+
+    Source: MuonEq, arXiv 2603.28254.
+    """
+
+    mode: str | Callable[[int], str] = "row"
+    eps: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not callable(self.mode):
+            place_of("mode", self.mode)
+        NON_NEGATIVE.check("eps", self.eps)
+
+    @property
+    def has_unit(self) -> bool:
+        """Whether there is an eps."""
+        return self.eps > 0
+
+    @property
+    def equivariance(self) -> str:
+        """Rotations along the lines that keep their lengths, and signed permutations of the lines."""
+        return "lines" if callable(self.mode) else GROUP_OF[self.mode]
+
+    def lower(self, into: Lowering) -> _core.Preconditioner:
+        """Return the core's part."""
+        mode = self.mode
+        place: Schedulable = (
+            (lambda step: place_of(f"mode at step {step}", mode(step)))
+            if callable(mode)
+            else place_of("mode", mode)
+        )
+        lines = [(TURNED if into.transposed else LINES_OF)[name] for name in MODES]
+        return _core.Equilibration(into.value("mode", position(len(MODES)), place), lines, self.eps)
+
+
+@dataclass(frozen=True)
+class LeverageEquilibration(Preconditioner):
+    r"""Rows scaled so that those of the polar factor come to have equal lengths.
+
+    For m > n the result is :math:`\mathrm{diag}(d) M` with :math:`d_i = 1/\|M_i\|`, and in passes - 1 passes
+
+    .. math:: U = \mathrm{polar}(\mathrm{diag}(d) M), \qquad
+              d_i \leftarrow d_i \left(\frac{n/m}{\|U_i\|^2}\right)^\beta .
+
+    For m < n the same with columns; a square matrix stays as it is. Source: Aurora, arXiv 2606.27715.
+    """
+
+    geometry: Geometry
+    passes: int = 2
+    beta: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_count("passes", self.passes, least=1)
+        NON_NEGATIVE.check("beta", self.beta)
+
+    @property
+    def has_unit(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def equivariance(self) -> str:
+        """Signed permutations of the lines: which lines are scaled depends on the shape."""
+        return common_group("lines", self.geometry.equivariance)
+
+    def lower(self, into: Lowering) -> _core.Preconditioner:
+        """Return the core's part."""
+        return _core.LeverageEquilibration(self.geometry.lower(into), self.passes, self.beta)
+
+    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
+        """Return a polar factor for each pass but the last."""
+        return () if rows == cols else ((self.geometry, rows, cols, self.passes - 1),)

@@ -1,0 +1,157 @@
+"""Metrics in the tangent spaces of manifolds of matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..._edge import _core
+from ..._edge.values import NON_NEGATIVE, check_count, position
+from ..geometries import Geometry
+from ..lines import LINES, is_columns
+from ..part import Lowering, common_group
+from .metric import Preconditioner
+
+
+@dataclass(frozen=True)
+class TangentDual(Preconditioner):
+    r"""The matrix whose polar factor is the steepest tangent direction on the Stiefel manifold.
+
+    For a tall W with :math:`W^\top W = I` (a wide one stands for its transpose) it is :math:`X = G + 2 W \Lambda` with
+    the symmetric :math:`\Lambda` that minimises :math:`\|X\|_*`: its polar factor A solves
+
+    .. math:: \max_A\ \langle G, A\rangle \quad\text{over}\quad \|A\|_{op} \le 1,\quad A^\top W + W^\top A = 0.
+
+    In at most `steps` evaluations of A, the oracle's included,
+    :math:`\Lambda \leftarrow \Lambda - a\,(1 - t/T)\,(W^\top A + A^\top W)` from
+    :math:`-\tfrac14(W^\top G + G^\top W)`, until the root mean square of the bracket is below `tolerance`. The gradient
+    is first brought to the Frobenius norm of a polar factor, so that the step size a has no unit.
+
+    Source: J. Bernstein, "Modular manifolds"; github.com/thinking-machines-lab/manifolds.
+    """
+
+    geometry: Geometry
+    steps: int = 100
+    step_size: float = 0.1
+    tolerance: float = 1e-6
+
+    def __post_init__(self) -> None:
+        check_count("steps", self.steps, least=1)
+        NON_NEGATIVE.check("step_size", self.step_size)
+        NON_NEGATIVE.check("tolerance", self.tolerance)
+
+    @property
+    def has_unit(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def reads_weights(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def equivariance(self) -> str:
+        """That of the polar factor, jointly with the weights."""
+        return self.geometry.equivariance
+
+    def lower(self, into: Lowering) -> _core.Preconditioner:
+        """Return the core's part."""
+        return _core.TangentDual(self.geometry.lower(into), self.steps, self.step_size, self.tolerance)
+
+    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
+        """Return all polar factors but the last, as if the tolerance were not met."""
+        return ((self.geometry, rows, cols, self.steps - 1),)
+
+    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
+        """Return W'A and W L for each of them."""
+        k, n = min(rows, cols), max(rows, cols)
+        return self.steps * ((k, n, k), (k, k, n))
+
+
+@dataclass(frozen=True)
+class IntrinsicStiefel(Preconditioner):
+    r"""A tangent vector of the Stiefel manifold from two polar factors.
+
+    For a tall W with :math:`W^\top W = I` (a wide one stands for its transpose) it is
+
+    .. math:: \xi = W\,\mathrm{polar}\bigl(\mathrm{skew}(W^\top G)\bigr) + \mathrm{polar}\bigl(G - W W^\top G\bigr),
+
+    with :math:`\langle G, \xi\rangle = \|\mathrm{skew}(W^\top G)\|_* + \|G - WW^\top G\|_*` and an operator norm of at
+    most :math:`\sqrt 2`. Source: Intrinsic Muon, arXiv 2605.09238.
+    """
+
+    geometry: Geometry
+
+    @property
+    def has_unit(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def reads_weights(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def equivariance(self) -> str:
+        """That of the polar factor, jointly with the weights."""
+        return self.geometry.equivariance
+
+    def lower(self, into: Lowering) -> _core.Preconditioner:
+        """Return the core's part."""
+        return _core.IntrinsicStiefel(self.geometry.lower(into))
+
+    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
+        """Return the two polar factors."""
+        k = min(rows, cols)
+        return (self.geometry, rows, cols, 1), (self.geometry, k, k, 1)
+
+    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
+        """Return two projections and a turn."""
+        k, n = min(rows, cols), max(rows, cols)
+        return 2 * ((k, n, k), (k, k, n)) + ((k, k, n),)
+
+
+@dataclass(frozen=True)
+class TangentProjection(Preconditioner):
+    r"""Mano's projection onto the tangent space of lines of fixed length.
+
+    .. math:: M_i \leftarrow M_i - \langle M_i, P_i\rangle P_i, \qquad P_i = W_i / \|W_i\|
+
+    for each line i, a row or a column: `choice` maps the global step to a position in `lines`. A zero line of W leaves
+    that of M. Source: arXiv 2601.23000.
+    """
+
+    choice: Callable[[int], int]
+    lines: tuple[str, ...] = ("columns", "rows")
+
+    def __post_init__(self) -> None:
+        for lines in self.lines:
+            if lines not in LINES:
+                raise ValueError(f"lines must be 'rows' or 'columns', got {lines!r}")
+
+    @property
+    def reads_weights(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def has_unit(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def degree(self) -> int | None:
+        """One."""
+        return 1
+
+    @property
+    def equivariance(self) -> str:
+        """Signed permutations of the lines, and rotations along them."""
+        return common_group(*("right" if lines == "rows" else "left" for lines in self.lines))
+
+    def lower(self, into: Lowering) -> _core.Preconditioner:
+        """Return the core's part."""
+        choice = into.value("choice of lines", position(len(self.lines)), self.choice)
+        return _core.TangentProjection(choice, [is_columns(lines, into) for lines in self.lines])

@@ -1,0 +1,46 @@
+"""Functions of the singular values that no norm stands behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..._edge import _core
+from ..part import Lowering
+from .metric import Preconditioner
+
+KINDS = ("power", "largest", "rank")
+
+
+@dataclass(frozen=True)
+class SpectralMap(Preconditioner):
+    r"""A function of the singular values of the estimate, by a full SVD, whatever their scale.
+
+    The estimate :math:`U\,\mathrm{diag}(\sigma)V^\top` becomes :math:`U\,\mathrm{diag}(f)V^\top`. Singular values that
+    are zero up to rounding stay zero.
+
+    Parameters
+    ----------
+    power : float
+        Any real; below zero, small singular values come out large.
+    kind : {"power", "largest", "rank"}
+        ``"power"``: :math:`(\sigma_i/\mu)^{\text{power}}` with the power mean :math:`\mu` of exponent 1 + power (the
+        geometric mean at -1). For power >= 0 that is :math:`k^{1/p}` times the Schatten ball direction with
+        q = 1 + power, k the smaller side. ``"largest"``: :math:`\sigma_i^{\text{power}}`, divided by the largest of
+        them. ``"rank"``: :math:`i^{-\text{power}}`, i = 1 being the largest.
+    """
+
+    power: float
+    kind: str = "power"
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, got {self.kind!r}")
+
+    @property
+    def equivariance(self) -> str:
+        """Rotations of both sides."""
+        return "orthogonal"
+
+    def lower(self, into: Lowering) -> _core.Preconditioner:
+        """Return the core's part."""
+        return _core.SpectralMap(self.kind, self.power)

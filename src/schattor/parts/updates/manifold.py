@@ -1,0 +1,85 @@
+"""Updates that stay on a manifold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..._edge import _core
+from ..._edge.arrays import FloatArray
+from ..geometries import Geometry
+from ..part import Lowering
+from .update import Update
+
+
+@dataclass(frozen=True)
+class PolarRetraction(Update):
+    """Back to the Stiefel manifold: the polar factor of W + D by a spectral geometry; W stays where D is zero."""
+
+    geometry: Geometry
+
+    @property
+    def reads_weights(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def equivariance(self) -> str:
+        """That of the polar factor."""
+        return self.geometry.equivariance
+
+    def lower(self, into: Lowering) -> _core.Update:
+        """Return the core's part."""
+        return _core.PolarRetraction(self.geometry.lower(into))
+
+    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
+        """Return one polar factor."""
+        return ((self.geometry, rows, cols, 1),)
+
+    def __str__(self) -> str:
+        return "polar retraction"
+
+
+@dataclass(frozen=True)
+class Hyperball(Update):
+    r"""Steps on the sphere of the first weights' Frobenius norm R.
+
+    .. math:: W \leftarrow R\,\frac{W'}{\|W'\|_F}, \qquad W' = W + \eta R\,\frac{D}{\|D\|_F}
+
+    with the lr :math:`\eta`; the length of the displacement D does not matter, and a zero one leaves W. Zero weights
+    are refused. Source: arXiv 2606.16899.
+    """
+
+    @property
+    def keeps_state(self) -> bool:
+        """True: the radius."""
+        return True
+
+    @property
+    def reads_weights(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def keeps_norm(self) -> bool:
+        """True."""
+        return True
+
+    def degree(self, incoming: float | None) -> float | None:
+        """Return zero."""
+        return 0
+
+    def check_weights(self, name: str, W: FloatArray) -> None:
+        """Refuse zero weights."""
+        if W.size and not np.any(W):
+            raise ValueError(
+                f"block {name!r} is zero: a step on the sphere of its norm needs weights that are not"
+            )
+
+    def lower(self, into: Lowering) -> _core.Update:
+        """Return the core's part."""
+        return _core.Hyperball()
+
+    def __str__(self) -> str:
+        return "hyperball"

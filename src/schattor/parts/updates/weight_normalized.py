@@ -1,0 +1,66 @@
+"""Length and direction of each line as parameters of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..._edge import _core
+from ..._edge.values import NON_NEGATIVE, Schedulable, show
+from ..estimators import Estimator
+from ..lines import is_columns
+from ..metrics import Preconditioner
+from ..part import Lowering
+from .update import Update
+
+
+@dataclass(frozen=True)
+class WeightNormalized(Update):
+    r"""Weight normalisation: rows :math:`W_i = g_i v_i / \|v_i\|`, of which the rest of the recipe moves v.
+
+    .. math:: \nabla g_i = \langle G_i, u_i\rangle, \quad
+              \nabla v_i = \frac{g_i}{\|v_i\|}(G_i - \nabla g_i\,u_i), \quad u_i = v_i / \|v_i\|
+
+    The estimator of the recipe gets :math:`\nabla v` in the place of the gradient. Here, `estimator` and
+    `preconditioner` make the step of g out of :math:`\nabla g`; g alone decays, after its step. At first g and
+    :math:`\|v\|` are the lengths of the rows. Both stay at or above 1e-12 in magnitude: so a zero row can leave zero,
+    and no row loses its direction. Source: arXiv 2605.10797; arXiv 1602.07868.
+    """
+
+    estimator: Estimator
+    preconditioner: Preconditioner
+    weight_decay: Schedulable = 0.0
+
+    def __post_init__(self) -> None:
+        NON_NEGATIVE.check_schedulable("weight_decay", self.weight_decay)
+
+    @property
+    def keeps_state(self) -> bool:
+        """True: g, the lengths of v, and what its parts keep for g."""
+        return True
+
+    @property
+    def reads_weights(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def has_unit(self) -> bool:
+        """That of the step of g."""
+        return self.estimator.has_unit or self.preconditioner.has_unit
+
+    @property
+    def equivariance(self) -> str:
+        """Signed permutations of rows, rotations of columns."""
+        return "right"
+
+    def lower(self, into: Lowering) -> _core.Update:
+        """Return the core's part."""
+        return _core.WeightNormalized(
+            is_columns("rows", into),
+            self.estimator.lower(into),
+            self.preconditioner.lower(into),
+            into.value("weight_decay", NON_NEGATIVE, self.weight_decay),
+        )
+
+    def __str__(self) -> str:
+        return f"weight-normalized, {show(self.weight_decay)}"

@@ -1,0 +1,3 @@
+"""What recipes and drivers are."""
+
+from .recipe import Recipe as Recipe

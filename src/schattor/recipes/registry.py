@@ -1,0 +1,115 @@
+"""What the package's recipes have in common: the decorator, presets, kinds of weight decay."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, ParamSpec, TypeAlias
+
+from .._edge.values import NON_NEGATIVE, Schedulable
+from ..parts import (
+    Additive,
+    L2Decay,
+)
+from ..recipe.recipe import Recipe
+
+P = ParamSpec("P")
+
+
+Pair: TypeAlias = tuple[Schedulable, Schedulable]
+
+
+class RecipeFunction(Generic[P]):
+    """A recipe under its name: call it for a `Recipe`; presets are its attributes (``muon.torch``)."""
+
+    def __init__(
+        self,
+        function: Callable[P, Recipe],
+        family: str,
+        source: str,
+        deviations: tuple[str, ...] = (),
+        example: Mapping[str, Any] | None = None,
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.__doc__ = _with_source(function.__doc__ or "", source, deviations)
+        self.name = function.__name__
+        self.family = family
+        self.source = source
+        self.deviations = deviations
+        self.presets: dict[str, Callable[..., Recipe]] = {}
+        self._function = function
+        self._example = example or {}
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Recipe:
+        """Return the recipe with these hyperparameters."""
+        return self._function(*args, **kwargs)
+
+    def example(self, **changed: Any) -> Recipe:
+        """Return the recipe at its defaults and, where there is none, at typical values."""
+        return self._function(**{"lr": 1e-3, **self._example, **changed})  # type: ignore[call-arg]
+
+    def preset(self, function: Callable[..., Recipe]) -> Callable[..., Recipe]:
+        """Register a variant of the recipe under the function's name."""
+        self.presets[function.__name__] = function
+        return function
+
+    def __getattr__(self, name: str) -> Callable[..., Recipe]:
+        try:
+            return self.__dict__["presets"][name]  # type: ignore[no-any-return]
+        except KeyError:
+            raise AttributeError(f"recipe {self.__dict__.get('name')!r} has no preset {name!r}") from None
+
+    def __repr__(self) -> str:
+        return f"<recipe {self.name}{inspect.signature(self._function)}>"
+
+    def signature(self) -> inspect.Signature:
+        """Return the signature of the function."""
+        return inspect.signature(self._function)
+
+
+def recipe(
+    *, family: str, source: str, deviations: tuple[str, ...] = (), example: Mapping[str, Any] | None = None
+) -> Callable[[Callable[P, Recipe]], RecipeFunction[P]]:
+    """Make a function that returns a `Recipe` one of the package's recipes.
+
+    `deviations` are sentences that name each difference from the source; they and the source become the first of the
+    docstring's notes. `example` holds typical values of arguments, besides lr, that must be given or whose defaults
+    show too little of the method.
+    """
+    return lambda function: RecipeFunction(function, family, source, deviations, example)
+
+
+def _with_source(text: str, source: str, deviations: tuple[str, ...]) -> str:
+    """Return a docstring whose notes begin with the source and the deviations from it."""
+    notes = [f"Source: {source}."]
+    if deviations:
+        notes.append("Deviations from it:\n\n" + "\n".join(f"- {deviation}" for deviation in deviations))
+    head = "Notes\n-----\n"
+    before, found, after = inspect.cleandoc(text).partition(head)
+    if not found:
+        before, examples, after = before.partition("Examples\n--------\n")
+        after = examples + after
+    return "\n\n".join([before.rstrip(), head + notes[0], *notes[1:], after]).rstrip()
+
+
+def check_pair(betas: Pair) -> Pair:
+    """Return the rates of two averages, or raise."""
+    try:
+        first, second = betas
+    except (TypeError, ValueError):
+        raise ValueError(f"betas must be a pair of numbers in [0, 1), got {betas!r}") from None
+    return first, second
+
+
+def decay_parts(decay: str, weight_decay: Schedulable) -> dict[str, Any]:
+    """Return the slots that weight decay of this kind fills: a transform for "l2", else the update."""
+    if decay == "l2":
+        NON_NEGATIVE.check_schedulable("weight_decay", weight_decay)
+        transforms = () if weight_decay == 0 else (L2Decay(weight_decay),)
+        return {"transforms": transforms, "update": Additive()}
+    if decay not in ("decoupled", "independent", "cautious", "after"):
+        raise ValueError(
+            f"decay must be 'decoupled', 'l2', 'independent', 'cautious' or 'after', got {decay!r}"
+        )
+    return {"update": Additive("none" if weight_decay == 0 else decay, weight_decay)}
