@@ -57,7 +57,7 @@ class LineNormalization(Adjustment):
     def lower(self, into: Lowering) -> _core.Adjustment:
         """Return the core's part."""
         columns = [(name == "col") != into.transposed for name in self.order]
-        return _core.LineNormalization(columns, self.eps)
+        return _core.LineNormalization(columns=columns, eps=self.eps)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class RowMoment(Adjustment):
     def lower(self, into: Lowering) -> _core.Adjustment:
         """Return the core's part."""
         beta = into.value("beta", MOMENTUM, self.beta)
-        return _core.LineMoment(is_columns("rows", into), beta, self.eps)
+        return _core.LineMoment(columns=is_columns("rows", into), beta=beta, eps=self.eps)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class EntryMoment(Adjustment):
     def lower(self, into: Lowering) -> _core.Adjustment:
         """Return the core's part."""
         beta, eps = into.value("beta", MOMENTUM, self.beta), into.value("eps", NON_NEGATIVE, self.eps)
-        return _core.EntryMoment(beta, eps)
+        return _core.EntryMoment(beta=beta, eps=eps)
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,9 @@ class TrustRatio(Adjustment):
 
     def lower(self, into: Lowering) -> _core.Adjustment:
         """Return the core's part."""
-        return _core.TrustRatio(into.value("coefficient", NON_NEGATIVE, self.coefficient), self.limit)
+        return _core.TrustRatio(
+            coefficient=into.value("coefficient", NON_NEGATIVE, self.coefficient), limit=self.limit
+        )
 
 
 @dataclass(frozen=True)

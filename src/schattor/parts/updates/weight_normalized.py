@@ -74,10 +74,10 @@ class WeightNormalized(Update):
         """Return the core's part."""
         of_lengths = replace(into, fans=(into.fans[0], 1), transposed=False, left=None)
         return _core.WeightNormalized(
-            is_columns("rows", into),
-            self.estimator.lower(of_lengths),
-            self.preconditioner.lower(of_lengths),
-            into.value("weight_decay", NON_NEGATIVE, self.weight_decay),
+            columns=is_columns("rows", into),
+            estimator=self.estimator.lower(of_lengths),
+            preconditioner=self.preconditioner.lower(of_lengths),
+            weight_decay=into.value("weight_decay", NON_NEGATIVE, self.weight_decay),
         )
 
     def __str__(self) -> str:
