@@ -7,6 +7,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
 MUTANT_ARGS ?=
+PAIRS_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -27,6 +28,10 @@ PIP := $(PY) -m pip --no-input
 # an isolated environment has a new path each time.
 INSTALL := PATH="$(abspath $(BIN)):$$PATH" $(PIP) install --quiet --no-build-isolation -C build-dir=build/installed
 
+INSTALL_ASAN = PATH="$(abspath $(BIN)):$$PATH" $(PIP) install --quiet --no-build-isolation --no-deps --upgrade \
+	-C build-dir=build/asan-extension -C cmake.build-type=RelWithDebInfo -C cmake.define.SCHATTOR_SANITIZE=address \
+	-C cmake.define.CMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g"
+
 PACKAGE_FILES := pyproject.toml CMakeLists.txt README.md LICENSE LICENSE-THIRD-PARTY.txt \
 	$(wildcard cmake/*.cmake) \
 	$(shell find src -type f -not -name '*.py[co]' -not -name '.*' -not -name '*~' 2>/dev/null)
@@ -42,6 +47,10 @@ SANITIZER_BUILD = $(CMAKE_BUILD) -DSCHATTOR_BUILD_TESTS=ON -DCMAKE_BUILD_TYPE=Re
 CTEST = $(BIN)/ctest --output-on-failure --no-tests=error
 ASAN_SETTINGS := ASAN_OPTIONS=detect_stack_use_after_return=1:check_initialization_order=1:strict_init_order=1 \
 	UBSAN_OPTIONS=print_stacktrace=1
+# The extension is instrumented, Python is not: so the library of the sanitizer is loaded beforehand, and that of C++,
+# whose exceptions it must see. Python's own objects live until the end.
+ASAN_PYTHON = LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+	ASAN_OPTIONS=detect_leaks=0
 TSAN_SETTINGS := TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 # ThreadSanitizer of GCC 12 stops where the kernel places memory too much at random.
 TSAN_LAUNCHER = $(shell setarch "$$(uname -m)" -R true 2>/dev/null && echo setarch "$$(uname -m)" -R)
@@ -54,7 +63,7 @@ VALGRIND = valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-l
 	--show-leak-kinds=definite
 
 .PHONY: help demo test cpptest packaging torch verify mutants pymutants bench lint format types tidy docs wheel install clean
-.PHONY: sanitize asan tsan valgrind
+.PHONY: sanitize asan tsan pairs valgrind
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 20
@@ -109,7 +118,7 @@ cpptest: $(STAMPS)/build  ## run the C++ tests, warnings as errors
 	$(BIN)/cmake --build build/cpptest
 	$(BIN)/ctest --test-dir build/cpptest --output-on-failure --no-tests=error
 
-sanitize: asan tsan  ## run the C++ tests under the sanitizers
+sanitize: asan tsan pairs  ## run the C++ tests, and every pair of parts, under the sanitizers
 
 asan: $(STAMPS)/build  ## run the C++ tests under the address and undefined-behaviour sanitizers
 	$(SANITIZER_BUILD) -B build/asan -DSCHATTOR_SANITIZE="address;undefined;float-cast-overflow"
@@ -121,6 +130,11 @@ tsan: $(STAMPS)/build  ## run the tests of pool and threads under the thread san
 	$(BIN)/cmake --build build/tsan --target $(TSAN_TESTS)
 	$(TSAN_SETTINGS) $(TSAN_LAUNCHER) $(CTEST) --test-dir build/tsan --output-junit junit.xml \
 	  -R '^($(subst $() ,|,$(TSAN_TESTS)))$$'
+
+pairs: $(STAMPS)/package $(STAMPS)/extra-test  ## take every pair of parts under the address sanitizer
+	$(INSTALL_ASAN) --target build/asan-package .
+	$(ASAN_PYTHON) PYTHONPATH=build/asan-package:tests OPENBLAS_NUM_THREADS=1 \
+	  $(PY) -m contract.pairs --record tests/results/pairs_sanitized.json $(PAIRS_ARGS)
 
 valgrind: $(STAMPS)/build  ## run short C++ tests under valgrind (which must be installed)
 	@command -v valgrind >/dev/null || { echo "valgrind is not installed (on Debian: the package valgrind)" >&2; exit 1; }

@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ._edge.arrays import FloatArray, matrix_shape
+from ._edge.values import Schedulable, at_step
 from .optimizer.optimizer import Optimizer
 from .parts.geometries import Geometry
+from .recipe.driver import by_driver
 from .recipe.recipe import Recipe
 
 __all__ = ["check_geometry", "check_recipe", "extras_for"]
@@ -18,6 +21,8 @@ __all__ = ["check_geometry", "check_recipe", "extras_for"]
 Shape = tuple[int, ...]
 Map = Callable[[FloatArray], FloatArray]
 Blocks = dict[str, FloatArray]
+
+_LARGE = 60  # a power of two beside which every eps is nothing
 
 _SHAPES: tuple[Shape, ...] = ((5, 3), (3, 5), (4, 4), (6, 1))
 
@@ -297,14 +302,10 @@ def _check_order(recipe: Recipe, W: Blocks, gradients: list[Blocks]) -> None:
 
 
 def _check_symmetry(recipe: Recipe, W: Blocks, gradients: list[Blocks], rng: np.random.Generator) -> None:
+    if recipe.degree is not None:
+        check_degree(recipe, W, gradients[:2])
     G = gradients[0]
     base = Optimizer(_copied(W), recipe).update(G, **extras_for(recipe, G))
-    if recipe.degree is not None and not any(part.has_unit for part in recipe.parts):
-        larger = {n: 2.0**20 * g for n, g in G.items()}
-        scaled = Optimizer(_copied(W), recipe).update(larger, **extras_for(recipe, larger))
-        for name, D in base.items():
-            wanted = D * 2.0 ** (20 * recipe.degree)
-            _arrays(f"{recipe.name}, {name}: degree {recipe.degree}", scaled[name], wanted, 1e-9)
     if recipe.equivariance == "mixed":
         return
     if recipe.frame is not None:
@@ -318,6 +319,31 @@ def _check_symmetry(recipe: Recipe, W: Blocks, gradients: list[Blocks], rng: np.
         _arrays(
             f"{recipe.name}, {name}: commutes with {recipe.equivariance}", moved[name], maps[name](D), 1e-8
         )
+
+
+def check_degree(recipe: Recipe, W: Blocks, gradients: Sequence[Blocks], rtol: float = 1e-9) -> None:
+    """Check the declared degree, by some steps on gradients so large that an eps beside them is nothing."""
+    degree = recipe.degree
+    assert degree is not None
+
+    def moved(power: int) -> list[Blocks]:
+        # The lr takes the scale off again: displacements that are much smaller than the weights are lost.
+        opt = Optimizer(_copied(W), replace(recipe, lr=_times(recipe.lr, 2.0 ** (-power * degree))))
+        scaled = [{name: np.asarray(2.0**power * g) for name, g in G.items()} for G in gradients]
+        return [opt.update(G, **extras_for(recipe, G)) for G in scaled]
+
+    found, scaled = moved(_LARGE), moved(_LARGE + 20)
+    lost = not any(D.any() for base in found for D in base.values())
+    _require(not lost, f"{recipe.name}: degree {degree}: steps on large gradients are too short for it")
+    for base, larger in zip(found, scaled, strict=True):
+        for name, D in base.items():
+            _arrays(f"{recipe.name}, {name}: degree {degree}", larger[name], D, rtol)
+
+
+def _times(lr: Schedulable, factor: float) -> Schedulable:
+    if lr is by_driver:
+        return lr
+    return (lambda step: factor * at_step(lr, step)) if callable(lr) else factor * lr
 
 
 def _copied(blocks: Blocks) -> Blocks:

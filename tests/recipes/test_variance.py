@@ -437,7 +437,7 @@ def test_nigt_without_momentum() -> None:
 
 def test_extrapolation_takes_additive_updates() -> None:
     """Schedule-free averaging keeps points of its own."""
-    with pytest.raises(ValueError, match="additive"):
+    with pytest.raises(ValueError, match="Additive update, got ScheduleFree"):
         parts.Extrapolated(r.schedule_free_sgd().update)
 
 

@@ -239,7 +239,7 @@ class Optimizer:
         self, recipe: Recipe, block: Block, group: int, weight: Schedulable, lr: Callable[[int], float]
     ) -> _Route:
         geometry = recipe.geometry_of(block.owner)
-        if geometry.matrix:
+        if recipe.matrix_of(block.owner):
             block.require_matrix(recipe.name)
         if recipe.matrices_only and block.array.ndim < 2:
             raise ValueError(

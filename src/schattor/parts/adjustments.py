@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from .._edge import _core
 from .._edge.values import MOMENTUM, NON_NEGATIVE, POSITIVE, Schedulable
@@ -15,14 +16,12 @@ from .part import Lowering, Part, common_group
 class Adjustment(Part, ABC):
     """Maps the direction after the oracle, at its length by the rule of the scaling."""
 
+    of_oracle: ClassVar[bool] = False
+    """Whether the result has the length of the oracle's direction, whatever stood in between."""
+
     @abstractmethod
     def degree(self, incoming: float | None) -> float | None:
         """Return the degree of the result in the scale of all gradients, given that of the direction."""
-
-    @property
-    @abstractmethod
-    def equivariance(self) -> str:
-        """The group that commutes with it, jointly with the weights; see `schattor.Geometry`."""
 
     @abstractmethod
     def lower(self, into: Lowering) -> _core.Adjustment:
@@ -35,6 +34,8 @@ class LineNormalization(Adjustment):
 
     `order` holds ``"row"`` and ``"col"`` in the order in which they are normalised. Source: Muon+, arXiv 2602.21545.
     """
+
+    matrix = True
 
     order: tuple[str, ...] = ("col",)
     eps: float = 1e-7
@@ -69,17 +70,14 @@ class RowMoment(Adjustment):
     with v = 0 at first, and zero over zero as zero. Source: arXiv 2510.05491.
     """
 
+    matrix = True
+
     beta: Schedulable = 0.95
     eps: float = 1e-10
 
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("beta", self.beta)
         NON_NEGATIVE.check("eps", self.eps)
-
-    @property
-    def has_unit(self) -> bool:
-        """False: eps has that of the directions."""
-        return False
 
     def degree(self, incoming: float | None) -> float | None:
         """Return zero: the moment has the scale of the directions."""
@@ -112,11 +110,6 @@ class EntryMoment(Adjustment):
         MOMENTUM.check_schedulable("beta", self.beta)
         NON_NEGATIVE.check_schedulable("eps", self.eps)
 
-    @property
-    def has_unit(self) -> bool:
-        """False: eps has that of the directions."""
-        return False
-
     def degree(self, incoming: float | None) -> float | None:
         """Return zero: the moment has the scale of the directions."""
         return 0
@@ -132,21 +125,14 @@ class EntryMoment(Adjustment):
         return _core.EntryMoment(beta=beta, eps=eps)
 
 
-class _Rescaled(Adjustment):
-    """Changes the length of the direction alone."""
-
-    @property
-    def equivariance(self) -> str:
-        """All rotations."""
-        return "rotations"
-
-
 @dataclass(frozen=True)
-class OracleLength(_Rescaled):
+class OracleLength(Adjustment):
     """Give the direction the Frobenius norm that the oracle's had, before the adjustments in front of this one."""
 
+    of_oracle: ClassVar[bool] = True
+
     def degree(self, incoming: float | None) -> float | None:
-        """Return that of the direction: the ball rule's has degree zero before and after."""
+        """Return that of the oracle's direction."""
         return incoming
 
     def lower(self, into: Lowering) -> _core.Adjustment:
@@ -155,7 +141,7 @@ class OracleLength(_Rescaled):
 
 
 @dataclass(frozen=True)
-class RootMeanSquare(_Rescaled):
+class RootMeanSquare(Adjustment):
     """Give the entries of the direction this root mean square."""
 
     value: float = 0.2
@@ -173,7 +159,7 @@ class RootMeanSquare(_Rescaled):
 
 
 @dataclass(frozen=True)
-class TrustRatio(_Rescaled):
+class TrustRatio(Adjustment):
     r"""Give the direction the length :math:`c \min(\|W\|_F, \text{limit})`, c being `coefficient`.
 
     Where W or the direction is zero, the direction stays. Source: arXiv 1708.03888 (LARS), 1904.00962 (LAMB).
@@ -220,11 +206,6 @@ class DecayInDirection(Adjustment):
     def degree(self, incoming: float | None) -> float | None:
         """Return that of the direction, decay aside."""
         return incoming
-
-    @property
-    def equivariance(self) -> str:
-        """All rotations."""
-        return "rotations"
 
     def lower(self, into: Lowering) -> _core.Adjustment:
         """Return the core's part."""

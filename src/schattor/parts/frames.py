@@ -22,8 +22,15 @@ class Frame(Part, ABC):
     """Maps the estimate into other coordinates, in which preconditioner and geometry work, and the direction back."""
 
     @abstractmethod
-    def equivariance(self, inside: str) -> str:
+    def equivariance_round(self, inside: str) -> str:
         """Return the group that commutes with the whole, given that of what is inside."""
+
+    matrix = True
+
+    @property
+    def needs_pairing(self) -> bool:
+        """Whether it reads the weights of another block, which the recipe's `Pairing` names."""
+        return False
 
     @property
     def withholds_first(self) -> bool:
@@ -63,15 +70,18 @@ class PartnerMetric(Frame):
         """True."""
         return True
 
-    def equivariance(self, inside: str) -> str:
+    @property
+    def needs_pairing(self) -> bool:
+        """True."""
+        return True
+
+    def equivariance_round(self, inside: str) -> str:
         """Return that of what is inside: rotations of the common side turn both factors."""
         return inside
 
     def lower(self, into: Lowering) -> _core.Frame:
         """Return the core's part; the transpose of a product has its factors the other way round."""
-        if into.left is None:
-            raise ValueError("a partner's metric needs a recipe with a pairing")
-        return _core.PartnerMetric(left=into.left != into.transposed, eps=self.eps)
+        return _core.PartnerMetric(left=bool(into.left) != into.transposed, eps=self.eps)
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,7 @@ class RandomRange(Frame):
         """Return True: the columns."""
         return True
 
-    def equivariance(self, inside: str) -> str:
+    def equivariance_round(self, inside: str) -> str:
         """Return "mixed": nothing commutes with the choice of columns."""
         return "mixed"
 
@@ -159,7 +169,7 @@ class Eigenbasis(Frame):
         left, right = self.turned(shape)
         return not (left and shape[0] > shape[1]) and not (right and shape[1] > shape[0])
 
-    def equivariance(self, inside: str) -> str:
+    def equivariance_round(self, inside: str) -> str:
         """Return what both sides have in common with what is inside."""
         return common_group({"both": "orthogonal", "smaller": "lines"}.get(self.sides, self.sides), inside)
 

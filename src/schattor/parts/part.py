@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,46 +29,75 @@ def common_group(*groups: str) -> str:
     return max(groups, key=GROUPS.index)
 
 
+def common_degree(*degrees: float | None) -> float | None:
+    """Return the degree that all of these are; None where they differ."""
+    return degrees[0] if len(set(degrees)) == 1 else None
+
+
 class Part:
-    """A step of the pipeline, as a frozen specification."""
+    """A step of the pipeline, as a frozen specification.
+
+    A part may hold parts. What is asked of a part here is asked of those, too; it says something else only where that
+    is not the whole answer.
+    """
 
     def __repr__(self) -> str:  # of one that is no dataclass
         return f"{type(self).__name__}()"
 
+    def children(self) -> tuple[Part, ...]:
+        """Return the parts that it holds: those among its fields, alone or in tuples."""
+        values = [getattr(self, name) for name in getattr(self, "__dataclass_fields__", ())]
+        held = [x for value in values for x in (value if isinstance(value, tuple) else (value,))]
+        return tuple(x for x in held if isinstance(x, Part))
+
+    def tree(self) -> Iterator[Part]:
+        """Yield the part and all that it holds, at any depth."""
+        yield self
+        for child in self.children():
+            yield from child.tree()
+
     @property
     def requires(self) -> frozenset[str]:
         """Names of what `Optimizer.step` must be given beside the gradients."""
-        return frozenset()
+        return frozenset().union(*(child.requires for child in self.children()))
 
     @property
     def draws(self) -> bool:
         """Whether it draws random numbers, which the names of the blocks tell apart."""
-        return False
-
-    @property
-    def has_unit(self) -> bool:
-        """Whether a constant in it, such as an eps, has the unit of the gradients: it hides the degree of the steps."""
-        return bool(getattr(self, "eps", 0))
+        return any(child.draws for child in self.children())
 
     @property
     def reads_weights(self) -> bool:
         """Whether what it does depends on the weights, weight decay beside the step aside."""
-        return False
+        return any(child.reads_weights for child in self.children())
 
     @property
     def keeps_state(self) -> bool:
         """Whether the core keeps arrays or numbers for it."""
-        return False
+        return any(child.keeps_state for child in self.children())
+
+    @property
+    def matrix(self) -> bool:
+        """Whether it works on matrices, so that blocks of more than two dimensions need a view."""
+        return any(child.matrix for child in self.children())
+
+    @property
+    def equivariance(self) -> str:
+        """The group that commutes with it, jointly with the weights, decay aside; see `schattor.Geometry`."""
+        return common_group("rotations", *(child.equivariance for child in self.children()))
 
     @property
     def shares(self) -> tuple[str, ...]:
         """Names of the numbers in the state that are the same for all blocks of the recipe."""
-        return ()
+        return tuple(name for child in self.children() for name in child.shares)
 
     @property
     def homogeneous(self) -> bool:
-        """Whether it has no unit of its own, such as a threshold, in which gradients are measured."""
-        return True
+        """Whether it has no unit of its own, such as a threshold, in which gradients are measured.
+
+        An eps is none: it is there for gradients that are nearly zero.
+        """
+        return all(child.homogeneous for child in self.children())
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 from .._edge import _core
 from .._edge.values import NON_NEGATIVE, POSITIVE, Schedulable, position, show
-from .part import Lowering, Part
+from .hosting import check_held
+from .part import Lowering, Part, common_degree
 
 SHAPE_FACTORS: dict[str, Callable[[int, int], float]] = {
     "none": lambda m, n: 1.0,
@@ -239,6 +240,8 @@ class SwitchedScaling(Scaling):
     scalings: tuple[Scaling, ...]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "scalings", tuple(self.scalings))
+        check_held(self, scalings=Scaling)
         if len({scaling.rule for scaling in self.scalings}) != 1:
             raise ValueError(f"scalings must follow one rule, got {', '.join(map(str, self.scalings))}")
 
@@ -256,11 +259,11 @@ class SwitchedScaling(Scaling):
 
     def degree(self, incoming: float | None) -> float | None:
         """Return that of each of them."""
-        return self.scalings[0].degree(incoming)
+        return common_degree(*(scaling.degree(incoming) for scaling in self.scalings))
 
     def factor(self, shape: tuple[int, int], step: int = 0) -> float:
         """Return the factor of the one at this step."""
-        return self.scalings[self.choice(step)].factor(shape)
+        return self.scalings[self.choice(step)].factor(shape, step)
 
     def __str__(self) -> str:
         return " / ".join(map(str, self.scalings))

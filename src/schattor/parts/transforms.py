@@ -20,11 +20,6 @@ class Transform(Part, ABC):
         """Return the degree of the result in the scale of all gradients, given that of what comes in."""
         return incoming
 
-    @property
-    def equivariance(self) -> str:
-        """The group that commutes with it, jointly with the weights; see `schattor.Geometry`."""
-        return "rotations"
-
     @abstractmethod
     def lower(self, into: Lowering) -> _core.Transform:
         """Return the core's part."""
@@ -71,6 +66,8 @@ class InverseInputMoment(Transform):
     blocks : int
         K has this many diagonal blocks, each with its own :math:`\rho`: for wide inputs.
     """
+
+    matrix = True
 
     beta: float = 0.95
     ridge: float = 0.2

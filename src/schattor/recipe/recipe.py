@@ -19,6 +19,7 @@ from ..parts import (
 )
 from ..parts.estimators import EMA, Estimator, HeavyBall, NoMomentum
 from ..parts.geometries import Geometry
+from ..parts.hosting import keeps_state, name_of, needs_extras, reads_weights, refuse, shares_sums
 from ..parts.mixed_norm import Coupling, MixedNorm
 from ..parts.part import Part, common_group
 from .driver import Driver
@@ -110,12 +111,73 @@ class Recipe:
                 _check_part(f"{slot}[{i}]", part, (kind,))
         if self.output is not None and self.output.init == "debiased":
             raise ValueError(f"output must not be debiased, got {self.output}")
+        self._check_frame()
+        self._check_sums()
+        self._check_update()
         if self.driver is not None:
             self.driver.check(self)
+
+    def _check_frame(self) -> None:
+        """Raise if what is inside of the frame reads what it would see from outside."""
+        if self.frame is None:
+            return
+        name = name_of(self.frame)
+        if self.frame.needs_pairing and self.pairing is None:
+            raise ValueError(f"{name} needs a recipe with a Pairing, which says whose weights it reads")
+        for part in (self.preconditioner, *self._geometries):
+            if part is not None:
+                why = "inside it the coordinates are others"
+                refuse(
+                    f"{name} cannot stand round", part, reads_weights, needs_extras, shares_sums, because=why
+                )
+
+    def _check_sums(self) -> None:
+        """Raise if what shares sums over the blocks cannot have them."""
+        sharing = [part for part in self.parts if part.shares]
+        if not sharing:
+            return
+        first, *more = sharing
+        for other in more:
+            raise ValueError(
+                f"{name_of(first)} and {name_of(other)} both share sums over the blocks; only one can"
+            )
+        if self.turns is not None:
+            refuse(
+                f"{name_of(self.turns)} cannot let blocks take turns under",
+                first,
+                shares_sums,
+                because="they move alone",
+            )
+        for transform in self.transforms:
+            passes = f"gradients pass twice before {name_of(first)}, which shares sums over the blocks"
+            refuse("there cannot be", transform, keeps_state, because=passes)
+
+    def _check_update(self) -> None:
+        """Raise if parts would ignore or miss what the estimator or the update does to the gradient."""
+        metric = self.preconditioner
+        if metric is not None and not metric.reads_estimate and not isinstance(self.estimator, NoMomentum):
+            raise ValueError(
+                f"{name_of(metric)} keeps an average itself and does not read that of {name_of(self.estimator)}; put "
+                "it behind NoMomentum"
+            )
+        if self.update.pulls_back:
+            why = "it moves something else than the weights, by a gradient of its own"
+            for part in (self.estimator, self.preconditioner):
+                if part is not None:
+                    refuse(
+                        f"{name_of(self.update)} cannot serve", part, needs_extras, shares_sums, because=why
+                    )
+            if self.frame is not None:
+                raise ValueError(f"{name_of(self.update)} cannot serve {name_of(self.frame)}: {why}")
 
     def geometry_of(self, block: str) -> Geometry:
         """Return the geometry of the block of this name."""
         return self.geometry.geometries[block] if isinstance(self.geometry, MixedNorm) else self.geometry
+
+    def matrix_of(self, block: str) -> bool:
+        """Return whether a part of the block of this name works on matrices; see `parts.Geometry`."""
+        others = [part for part in self.parts if not isinstance(part, Geometry)]
+        return any(part.matrix for part in (self.geometry_of(block), *others))
 
     @property
     def _geometries(self) -> tuple[Geometry, ...]:
@@ -162,13 +224,19 @@ class Recipe:
         degree: float | None = 1
         for transform in self.transforms:
             degree = transform.degree(degree)
-        degree = self.estimator.degree(degree)
-        if self.preconditioner is not None and degree is not None:
-            degree = self.preconditioner.degree
-        degree = self.scaling.degree(degree)
+        gradient = degree
+        degree = self.estimator.degree(gradient)
+        if self.preconditioner is not None:
+            degree = self.preconditioner.degree(degree, gradient)
+        # Adjustments act on the direction at its length by the rule; the scaling says what is left of the length.
+        by_rule = 0 if self.scaling.rule == "ball" else degree
+        adjusted = by_rule
         for adjustment in self.adjustments:
-            degree = adjustment.degree(degree)
-        return self.update.degree(degree)
+            adjusted = adjustment.degree(by_rule if adjustment.of_oracle else adjusted)
+        scaled = self.scaling.degree(degree)
+        if adjusted is None or scaled is None or by_rule is None:
+            return None
+        return self.update.degree(adjusted + scaled - by_rule)
 
     @property
     def reads_weights(self) -> bool:
@@ -185,7 +253,7 @@ class Recipe:
             groups.add(self.preconditioner.equivariance)
         groups.add(self.estimator.equivariance)
         inside = common_group(*groups)
-        whole = inside if self.frame is None else self.frame.equivariance(inside)
+        whole = inside if self.frame is None else self.frame.equivariance_round(inside)
         around = [transform.equivariance for transform in self.transforms]
         around += [adjustment.equivariance for adjustment in self.adjustments]
         return common_group(whole, *around, self.update.equivariance)

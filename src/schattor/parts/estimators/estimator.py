@@ -25,11 +25,6 @@ class Estimator(Part, ABC):
         """Return the degree of the estimate in the scale of all gradients, given that of the gradient."""
         return incoming
 
-    @property
-    def equivariance(self) -> str:
-        """The group that commutes with it; see `schattor.Geometry`."""
-        return "rotations"
-
     def start(self, like: npt.ArrayLike) -> RunningEstimator:
         """Return the estimator at work, for arrays of the shape and dtype of `like`.
 

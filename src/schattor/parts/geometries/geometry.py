@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 import numpy.typing as npt
 
@@ -16,11 +15,7 @@ from ..part import Lowering, Part
 class Geometry(Part, ABC):
     """A norm with its dual norm and the two oracles. See `Schatten` and `Lp`."""
 
-    matrix: ClassVar[bool] = False
-    """Whether the norm is one of matrices, so that blocks of more than two dimensions need a view."""
-
     @property
-    @abstractmethod
     def equivariance(self) -> str:
         """The largest named group that commutes with the oracles.
 
@@ -29,6 +24,7 @@ class Geometry(Part, ABC):
         the entries; ``"lines"``: signed permutations of the rows and of the columns;
         ``"mixed"``: no named group.
         """
+        return super().equivariance
 
     @abstractmethod
     def lower(self, into: Lowering) -> _core.Geometry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from ..._edge import _core
 from ..part import Lowering
@@ -28,7 +27,7 @@ class RowNorm(Geometry):
            [ 0. ,  0. ]])
     """
 
-    matrix: ClassVar[bool] = True
+    matrix = True
     equivariance = "right"
 
     def lower(self, into: Lowering) -> _core.Geometry:
@@ -56,7 +55,7 @@ class ColumnNorm(Geometry):
     6.0
     """
 
-    matrix: ClassVar[bool] = True
+    matrix = True
     equivariance = "left"
 
     def lower(self, into: Lowering) -> _core.Geometry:

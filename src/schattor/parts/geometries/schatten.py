@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 from ..._edge import _core
 from ..._edge.backends import Backend, NewtonSchulz, check_backend, check_rtol, route_of
@@ -54,7 +53,7 @@ class Schatten(Geometry):
     rcond: float | None = None
     rtol: float | None = None
 
-    matrix: ClassVar[bool] = True
+    matrix = True
     equivariance = "orthogonal"
 
     def __post_init__(self) -> None:

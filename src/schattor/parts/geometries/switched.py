@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ..._edge import _core
 from ..._edge.values import position
-from ..part import Lowering, common_group
+from ..hosting import check_held
+from ..part import Lowering
 from .geometry import Geometry
 
 
@@ -35,10 +36,9 @@ class Switched(Geometry):
     choice: Callable[[int], int]
     geometries: tuple[Geometry, ...]
 
-    @property
-    def equivariance(self) -> str:
-        """The common one of the geometries."""
-        return common_group(*(geometry.equivariance for geometry in self.geometries))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "geometries", tuple(self.geometries))
+        check_held(self, geometries=Geometry)
 
     def lower(self, into: Lowering) -> _core.Geometry:
         """Return the core's part."""

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 
 from ..._edge import _core
 from ..._edge.values import MOMENTUM, NON_NEGATIVE, Schedulable
-from ..part import Lowering
-from .metric import Preconditioner
+from ..hosting import check_held
+from ..part import Lowering, Part
+from .metric import Preconditioner, quotient
 
 
-class Moment(ABC):
+class Moment(Part):
     """The array whose root a `Diagonal` metric divides by: it follows the gradients entry by entry."""
+
+    equivariance = "entries"
 
     @abstractmethod
     def lower(self, into: Lowering) -> _core.Moment:
         """Return the core's part."""
 
 
-class Division(ABC):
+class Division(Part):
     """How a `Diagonal` metric divides the estimate by the root of its moment; zero where the root is zero."""
+
+    equivariance = "entries"
 
     @abstractmethod
     def lower(self, into: Lowering) -> _core.Division:
@@ -60,6 +65,9 @@ class Largest(Moment):
     """Entrywise largest value of another moment so far (AMSGrad, as torch has it: before any bias correction)."""
 
     moment: Moment
+
+    def __post_init__(self) -> None:
+        check_held(self, moment=Moment)
 
     def lower(self, into: Lowering) -> _core.Moment:
         """Return the core's part."""
@@ -202,10 +210,12 @@ class Diagonal(Preconditioner):
     moment: Moment
     division: Division
 
-    @property
-    def degree(self) -> int | None:
-        """Zero, but none where the first steps are not divided."""
-        return None if isinstance(self.division, Rectified) else 0
+    def __post_init__(self) -> None:
+        check_held(self, moment=Moment, division=Division)
+
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return the difference of the two, but none where the first steps are not divided."""
+        return None if isinstance(self.division, Rectified) else quotient(incoming, gradient)
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
@@ -226,6 +236,12 @@ class SecondMoment(Preconditioner):
         MOMENTUM.check_schedulable("beta", self.beta)
         NON_NEGATIVE.check_schedulable("eps", self.eps)
 
+    equivariance = "entries"
+
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return the difference of the two."""
+        return quotient(incoming, gradient)
+
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
         return Diagonal(Squares(self.beta), Debiased(self.beta, self.eps)).lower(into)
@@ -245,9 +261,10 @@ class RatioOfMoments(Preconditioner):
         MOMENTUM.check_schedulable("beta", self.beta)
         NON_NEGATIVE.check_schedulable("eps", self.eps)
 
-    @property
-    def degree(self) -> None:
-        """None: eps is the unit of the first steps."""
+    equivariance = "entries"
+
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return None: eps is the unit of the first steps."""
         return None
 
     def lower(self, into: Lowering) -> _core.Preconditioner:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..._edge import _core
 from ..._edge.values import MOMENTUM, NON_NEGATIVE, POSITIVE, Domain
 from ..part import Lowering
-from .metric import Preconditioner
+from .metric import Preconditioner, quotient
 
 GROWTH = Domain("at least 1", lambda x: x >= 1)
 
@@ -83,6 +83,27 @@ class DistanceEstimate(Preconditioner):
         GROWTH.check("growth", self.growth)
         if operator.index(self.every) < 1:
             raise ValueError(f"every must be at least 1, got {self.every}")
+
+    equivariance = "entries"
+
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return zero, and without an average of its own the difference of the two."""
+        return 0 if self.beta1 > 0 else quotient(incoming, gradient)
+
+    @property
+    def reads_weights(self) -> bool:
+        """True: their distance from the first ones."""
+        return True
+
+    @property
+    def reads_estimate(self) -> bool:
+        """Whether it keeps no average itself."""
+        return self.beta1 == 0
+
+    @property
+    def keeps_state(self) -> bool:
+        """True."""
+        return True
 
     @property
     def shares(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..._edge import _core
 from ..._edge.values import NON_NEGATIVE, Schedulable, check_count, position
 from ..geometries import Geometry
+from ..hosting import check_polar
 from ..lines import GROUP_OF, LINES_OF, MODES, TURNED, place_of
 from ..part import Lowering, common_group
 from .metric import Preconditioner
@@ -24,6 +25,8 @@ class Equilibration(Preconditioner):
     Source: MuonEq, arXiv 2603.28254.
     """
 
+    matrix = True
+
     mode: str | Callable[[int], str] = "row"
     eps: float = 0.0
 
@@ -33,14 +36,13 @@ class Equilibration(Preconditioner):
         NON_NEGATIVE.check("eps", self.eps)
 
     @property
-    def has_unit(self) -> bool:
-        """Whether there is an eps."""
-        return self.eps > 0
-
-    @property
     def equivariance(self) -> str:
         """Rotations along the lines that keep their lengths, and signed permutations of the lines."""
         return "lines" if callable(self.mode) else GROUP_OF[self.mode]
+
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return zero."""
+        return 0
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
@@ -73,18 +75,18 @@ class LeverageEquilibration(Preconditioner):
     beta: float = 0.5
 
     def __post_init__(self) -> None:
+        check_polar(self, self.geometry)
         check_count("passes", self.passes, least=1)
         NON_NEGATIVE.check("beta", self.beta)
 
     @property
-    def has_unit(self) -> bool:
-        """False."""
-        return False
-
-    @property
     def equivariance(self) -> str:
         """Signed permutations of the lines: which lines are scaled depends on the shape."""
-        return common_group("lines", self.geometry.equivariance)
+        return common_group("lines", super().equivariance)
+
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return zero if the estimate has that: a square one stays as it is."""
+        return 0 if incoming == 0 else None
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..._edge import _core
 from ..._edge.values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable, check_count
 from ..part import Lowering
-from .metric import Preconditioner
+from .metric import Preconditioner, quotient
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class KroneckerRoots(Preconditioner):
         Before it, P(M) = M.
     """
 
+    matrix = True
+
     beta: Schedulable = 1.0
     eps: Schedulable = 1e-12
     frequency: int = 1
@@ -40,10 +42,9 @@ class KroneckerRoots(Preconditioner):
         check_count("frequency", self.frequency, least=1)
         check_count("start", self.start, least=1)
 
-    @property
-    def degree(self) -> int | None:
-        """Zero, but none where the first steps have no roots."""
-        return 0 if self.start == 1 else None
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return the difference of the two, but none where the first steps have no roots."""
+        return None if self.start > 1 else quotient(incoming, gradient)
 
     @property
     def equivariance(self) -> str:
@@ -74,6 +75,8 @@ class KroneckerInverses(Preconditioner):
         The inverses are computed in the first step and in steps that are multiples of this.
     """
 
+    matrix = True
+
     beta: Schedulable = 0.95
     damping: Schedulable = 1e-3
     frequency: int = 5
@@ -88,10 +91,9 @@ class KroneckerInverses(Preconditioner):
         """Activations and deltas."""
         return frozenset({"activations", "deltas"})
 
-    @property
-    def degree(self) -> int:
-        """Minus one at no damping: deltas follow the scale of the loss, activations do not."""
-        return -1
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return two less than that of the estimate: deltas follow the scale of the loss, activations do not."""
+        return None if incoming is None else incoming - 2
 
     @property
     def equivariance(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..._edge import _core
 from ..._edge.values import NON_NEGATIVE, check_count, position
 from ..geometries import Geometry
+from ..hosting import check_polar
 from ..lines import LINES, is_columns
 from ..part import Lowering, common_group
 from .metric import Preconditioner
@@ -36,24 +37,19 @@ class TangentDual(Preconditioner):
     tolerance: float = 1e-6
 
     def __post_init__(self) -> None:
+        check_polar(self, self.geometry)
         check_count("steps", self.steps, least=1)
         NON_NEGATIVE.check("step_size", self.step_size)
         NON_NEGATIVE.check("tolerance", self.tolerance)
-
-    @property
-    def has_unit(self) -> bool:
-        """False."""
-        return False
 
     @property
     def reads_weights(self) -> bool:
         """True."""
         return True
 
-    @property
-    def equivariance(self) -> str:
-        """That of the polar factor, jointly with the weights."""
-        return self.geometry.equivariance
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return zero."""
+        return 0
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
@@ -79,20 +75,17 @@ class IntrinsicStiefel(Preconditioner):
 
     geometry: Geometry
 
-    @property
-    def has_unit(self) -> bool:
-        """False."""
-        return False
+    def __post_init__(self) -> None:
+        check_polar(self, self.geometry)
 
     @property
     def reads_weights(self) -> bool:
         """True."""
         return True
 
-    @property
-    def equivariance(self) -> str:
-        """That of the polar factor, jointly with the weights."""
-        return self.geometry.equivariance
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return zero."""
+        return 0
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
@@ -109,6 +102,8 @@ class TangentProjection(Preconditioner):
     that of M. Source: arXiv 2601.23000.
     """
 
+    matrix = True
+
     choice: Callable[[int], int]
     lines: tuple[str, ...] = ("columns", "rows")
 
@@ -122,15 +117,9 @@ class TangentProjection(Preconditioner):
         """True."""
         return True
 
-    @property
-    def has_unit(self) -> bool:
-        """False."""
-        return False
-
-    @property
-    def degree(self) -> int | None:
-        """One."""
-        return 1
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return that of the estimate."""
+        return incoming
 
     @property
     def equivariance(self) -> str:

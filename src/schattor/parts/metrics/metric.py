@@ -6,29 +6,30 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from ..._edge import _core
-from ..._edge.values import (
-    check_count,
-)
-from ..part import Lowering, Part, common_group
+from ..._edge.values import check_count
+from ..hosting import check_held, refuse, shares_sums
+from ..part import Lowering, Part
+
+
+def quotient(of: float | None, by: float | None) -> float | None:
+    """Return the degree of a quotient of such degrees."""
+    return None if of is None or by is None else of - by
 
 
 class Preconditioner(Part, ABC):
     """Sees the gradient and the estimate, and maps the estimate."""
 
-    @property
-    def degree(self) -> float | None:
-        """Degree of the mapped estimate in the scale of all gradients, at eps = 0; None where it has none."""
-        return 0
+    @abstractmethod
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return the degree of the mapped estimate in the scale of all gradients, at eps = 0; None where it has none.
+
+        `incoming` is that of the estimate, `gradient` that of the gradient by which the metric is made.
+        """
 
     @property
-    def has_unit(self) -> bool:
-        """True, as a rule: an eps."""
+    def reads_estimate(self) -> bool:
+        """Whether the estimate matters; if not, it keeps one itself."""
         return True
-
-    @property
-    def equivariance(self) -> str:
-        """The group that commutes with it, jointly with the weights; see `schattor.Geometry`."""
-        return "entries"
 
     @abstractmethod
     def lower(self, into: Lowering) -> _core.Preconditioner:
@@ -39,15 +40,9 @@ class Preconditioner(Part, ABC):
 class Identity(Preconditioner):
     """Leave the estimate as it is: for grafting the length of SGD's step."""
 
-    @property
-    def degree(self) -> int:
-        """One."""
-        return 1
-
-    @property
-    def equivariance(self) -> str:
-        """``"rotations"``."""
-        return "rotations"
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return that of the estimate."""
+        return incoming
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
@@ -58,8 +53,7 @@ class Identity(Preconditioner):
 class Grafted(Preconditioner):
     """The direction of one metric at the length of another; before step `start`, from 1, the other metric alone.
 
-    Source: arXiv 2002.11803. `length` must keep the same number of state arrays whatever the shape of a block, and
-    neither may have sums that blocks share.
+    Source: arXiv 2002.11803. Neither may have sums that blocks share.
     """
 
     direction: Preconditioner
@@ -68,21 +62,13 @@ class Grafted(Preconditioner):
 
     def __post_init__(self) -> None:
         check_count("start", self.start, least=1)
+        check_held(self, direction=Preconditioner, length=Preconditioner)
+        for part in self.children():
+            refuse("Grafted cannot hold", part, shares_sums)
 
-    @property
-    def requires(self) -> frozenset[str]:
-        """What both require."""
-        return self.direction.requires | self.length.requires
-
-    @property
-    def degree(self) -> float | None:
-        """That of the length."""
-        return self.length.degree
-
-    @property
-    def equivariance(self) -> str:
-        """What both have in common."""
-        return common_group(self.direction.equivariance, self.length.equivariance)
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return that of the length."""
+        return self.length.degree(incoming, gradient)
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
@@ -95,10 +81,11 @@ class Grafted(Preconditioner):
 class Signs(Preconditioner):
     """The sign of every entry of the estimate, zero at zero."""
 
-    @property
-    def has_unit(self) -> bool:
-        """False."""
-        return False
+    equivariance = "entries"
+
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return zero."""
+        return 0
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""

@@ -29,12 +29,18 @@ class SpectralMap(Preconditioner):
         them. ``"rank"``: :math:`i^{-\text{power}}`, i = 1 being the largest.
     """
 
+    matrix = True
+
     power: float
     kind: str = "power"
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, got {self.kind!r}")
+
+    def degree(self, incoming: float | None, gradient: float | None) -> float | None:
+        """Return zero."""
+        return 0
 
     @property
     def equivariance(self) -> str:

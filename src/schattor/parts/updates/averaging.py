@@ -10,6 +10,7 @@ import numpy as np
 from ..._edge import _core
 from ..._edge.arrays import FloatArray
 from ..._edge.values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable
+from ..hosting import check_held, name_of
 from ..part import Lowering
 from .update import Additive, Update
 
@@ -33,9 +34,11 @@ class ScheduleFree(Update):
     weight_lr_power: float = 2.0
 
     def __post_init__(self) -> None:
+        check_held(self, inner=Update)
         if not isinstance(self.inner, Additive) or self.inner.decay in ("cautious", "after"):
             raise ValueError(
-                f"schedule-free averaging takes an additive update, neither cautious nor after, got {self.inner}"
+                "ScheduleFree averages the steps of an Additive update, neither cautious nor after, got "
+                f"{name_of(self.inner)} ({self.inner})"
             )
         if FRACTION.check("beta", self.beta) == 0:
             raise ValueError("beta must be positive: the average cannot be recovered from y at 0")
@@ -77,8 +80,11 @@ class Extrapolated(Update):
     momentum: Schedulable = 0.9
 
     def __post_init__(self) -> None:
+        check_held(self, inner=Update)
         if not isinstance(self.inner, Additive):
-            raise ValueError(f"extrapolation takes an additive update, got {self.inner}")
+            raise ValueError(
+                f"Extrapolated takes the steps of an Additive update further, got {name_of(self.inner)} ({self.inner})"
+            )
         MOMENTUM.check_schedulable("momentum", self.momentum)
 
     def lower(self, into: Lowering) -> _core.Update:

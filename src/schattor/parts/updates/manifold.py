@@ -9,6 +9,7 @@ import numpy as np
 from ..._edge import _core
 from ..._edge.arrays import FloatArray
 from ..geometries import Geometry
+from ..hosting import check_polar
 from ..part import Lowering
 from .update import Update
 
@@ -19,15 +20,17 @@ class PolarRetraction(Update):
 
     geometry: Geometry
 
+    def __post_init__(self) -> None:
+        check_polar(self, self.geometry)
+
     @property
     def reads_weights(self) -> bool:
         """True."""
         return True
 
-    @property
-    def equivariance(self) -> str:
-        """That of the polar factor."""
-        return self.geometry.equivariance
+    def degree(self, incoming: float | None) -> float | None:
+        """Return zero for displacements of that degree, else none."""
+        return 0 if incoming == 0 else None
 
     def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""

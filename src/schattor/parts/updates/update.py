@@ -22,9 +22,9 @@ class Update(Part, ABC):
         """Return the core's part."""
 
     @property
-    def equivariance(self) -> str:
-        """The group that commutes with it, decay aside; see `schattor.Geometry`."""
-        return "rotations"
+    def pulls_back(self) -> bool:
+        """Whether it moves something else than the weights, by which the estimator gets the gradient."""
+        return False
 
     @property
     def keeps_norm(self) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..._edge import _core
 from ..._edge.values import NON_NEGATIVE, Schedulable, show
 from ..estimators import Estimator
+from ..hosting import check_held, needs_extras, refuse, shares_sums
 from ..lines import is_columns
 from ..metrics import Preconditioner
 from ..part import Lowering
@@ -26,12 +27,33 @@ class WeightNormalized(Update):
     and no row loses its direction. Source: arXiv 2605.10797; arXiv 1602.07868.
     """
 
+    matrix = True
+
     estimator: Estimator
     preconditioner: Preconditioner
     weight_decay: Schedulable = 0.0
 
     def __post_init__(self) -> None:
+        check_held(self, estimator=Estimator, preconditioner=Preconditioner)
+        for part in self.children():
+            refuse("WeightNormalized cannot hold", part, shares_sums)
+            refuse(
+                "WeightNormalized cannot hold",
+                part,
+                needs_extras,
+                because="for lengths of rows it is not given",
+            )
         NON_NEGATIVE.check_schedulable("weight_decay", self.weight_decay)
+
+    @property
+    def pulls_back(self) -> bool:
+        """True: to v."""
+        return True
+
+    def degree(self, incoming: float | None) -> float | None:
+        """Return zero if both steps have that, else none."""
+        of_lengths = self.preconditioner.degree(self.estimator.degree(1), 1)
+        return 0 if incoming == 0 and of_lengths == 0 else None
 
     @property
     def keeps_state(self) -> bool:
@@ -44,21 +66,17 @@ class WeightNormalized(Update):
         return True
 
     @property
-    def has_unit(self) -> bool:
-        """That of the step of g."""
-        return self.estimator.has_unit or self.preconditioner.has_unit
-
-    @property
     def equivariance(self) -> str:
         """Signed permutations of rows, rotations of columns."""
         return "right"
 
     def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""
+        of_lengths = replace(into, fans=(into.fans[0], 1), transposed=False, left=None)
         return _core.WeightNormalized(
             columns=is_columns("rows", into),
-            estimator=self.estimator.lower(into),
-            preconditioner=self.preconditioner.lower(into),
+            estimator=self.estimator.lower(of_lengths),
+            preconditioner=self.preconditioner.lower(of_lengths),
             weight_decay=into.value("weight_decay", NON_NEGATIVE, self.weight_decay),
         )
 

@@ -1,0 +1,80 @@
+"""What a part cannot hold or stand beside, said in one sentence that names both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from .part import Part
+
+if TYPE_CHECKING:
+    from .geometries import Geometry
+
+Trait: TypeAlias = Callable[[Part], str]
+"""Returns what a part does, as the predicate of a sentence; empty if it does not."""
+
+
+def shares_sums(part: Part) -> str:
+    """Say whether it needs sums over the blocks of the recipe before any of them moves."""
+    return "shares sums over the blocks" if part.shares else ""
+
+
+def reads_weights(part: Part) -> str:
+    """Say whether it reads the weights."""
+    return "reads the weights" if part.reads_weights else ""
+
+
+def needs_extras(part: Part) -> str:
+    """Say whether it is given something beside the gradient."""
+    return f"needs {' and '.join(sorted(part.requires))}" if part.requires else ""
+
+
+def keeps_state(part: Part) -> str:
+    """Say whether it keeps a state."""
+    return "keeps a state" if part.keeps_state else ""
+
+
+def name_of(part: object) -> str:
+    """Return how a part is called in a refusal."""
+    return type(part).__name__
+
+
+def culprit(part: Part, trait: Trait) -> Part | None:
+    """Return the innermost part of a tree that has the trait by itself."""
+    for child in part.children():
+        found = culprit(child, trait)
+        if found is not None:
+            return found
+    return part if trait(part) else None
+
+
+def refuse(what: str, part: Part, *traits: Trait, because: str = "") -> None:
+    """Raise ValueError if a part, or one that it holds, has one of the traits.
+
+    The sentence reads "`what` Name, which ...: `because`".
+    """
+    for trait in traits:
+        found = culprit(part, trait)
+        if found is not None:
+            raise ValueError(f"{what} {name_of(found)}, which {trait(found)}" + (because and f": {because}"))
+
+
+def check_held(host: Part, **kinds: type[Part]) -> None:
+    """Raise TypeError unless a part holds parts of these kinds, by the names of its fields; in a tuple at least one."""
+    for name, kind in kinds.items():
+        value = getattr(host, name)
+        if isinstance(value, tuple) and not value:
+            raise ValueError(f"{name} of {name_of(host)} must hold a {kind.__name__} at least")
+        for part in value if isinstance(value, tuple) else (value,):
+            if not isinstance(part, kind):
+                hint = f"; call it: {part.__name__}(...)" if isinstance(part, type) else ""
+                raise TypeError(f"{name} of {name_of(host)} must be a {kind.__name__}, got {part!r}{hint}")
+
+
+def check_polar(host: Part, geometry: Geometry) -> None:
+    """Raise unless the ball direction of a geometry is a polar factor."""
+    from .geometries import Geometry, Schatten
+
+    check_held(host, geometry=Geometry)
+    if not isinstance(geometry, Schatten) or geometry.p != float("inf"):
+        raise ValueError(f"{name_of(host)} needs a polar factor, by Spectral(), got {geometry}")
