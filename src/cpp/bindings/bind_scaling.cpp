@@ -2,6 +2,7 @@
 
 #include "bindings/bind.h"
 #include "bindings/rule_names.h"
+#include "scaling/clipped_norm.h"
 #include "scaling/dual_norm_scaling.h"
 #include "scaling/scaling.h"
 #include "scaling/switched_scaling.h"
@@ -18,7 +19,7 @@ void bindScaling(py::module_& m) {
         }));
 
     py::class_<ClippedNorm, Scaling, std::shared_ptr<ClippedNorm>>(m, "ClippedNorm")
-        .def(py::init<double, Value>());
+        .def(py::init<double, Value, bool, bool>());
     py::class_<SmoothnessStep, Scaling, std::shared_ptr<SmoothnessStep>>(m, "SmoothnessStep")
         .def(py::init<double, Value, Value>());
     py::class_<NormPower, Scaling, std::shared_ptr<NormPower>>(m, "NormPower").def(py::init<double, Value>());
