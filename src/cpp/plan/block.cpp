@@ -161,6 +161,7 @@ public:
         oracle_ = {};
         withheld_ = pipeline.frame && pipeline.frame->withholds(states_[ofFrame].scalars);
         if (pipeline.frame) pipeline.frame->observe(contextOf(ofFrame), g);
+        decrease_ = 0.0;
         if (withheld_) return oracle_.dualNorm;
         g = pullBack(g);
         held_ = io.estimate;
@@ -172,18 +173,23 @@ public:
             oracle_ =
                 pipeline.geometry->ball({step.slots, &arena, false, fused, step.team}, shape, m, direction);
         }
+        decrease_ = pipeline.scaling->decrease(contextOf(ofScaling), oracle_, m);
         direction_ = oracle_.inputIsDirection ? m : direction;
         if (!pipeline.adjustments.empty()) adjust(direction);
         return oracle_.dualNorm;
     }
 
-    void move(const BlockIo& io, const Coupling& coupling, Arena& arena) override {
+    double decrease() const override { return decrease_; }
+
+    void move(const BlockIo& io, Coupling coupling, Arena& arena) override {
         T* target = static_cast<T*>(io.target);
         if (target != weights_) std::copy(weights_, weights_ + shape.size(), target);
         report = {};
         report.present = true;
         if (withheld_) return;
         context_.arena = &arena;
+        coupling.decrease = decrease_;
+        context_.lr *= pipeline.scaling->pace(context_.slots, context_.lr, coupling);
         const double length = pipeline.scaling->factorOf(contextOf(ofScaling), oracle_, coupling);
         const T* d = direction_;
         const double lr = context_.lr;
@@ -588,6 +594,7 @@ private:
     double held_ = 0.0;  ///< bound of the entries of the estimate so far
     Context<T> context_;
     OracleResult oracle_;
+    double decrease_ = 0.0;  ///< what the scaling says of this step
 
     struct Saved {
         std::vector<std::vector<T>> arrays;

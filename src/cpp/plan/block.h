@@ -96,7 +96,9 @@ public:
     virtual void beginTurn(double turn) = 0;
 
     virtual const Scaled& direct(const BlockIo&, const StepContext&, Arena&) = 0;
-    virtual void move(const BlockIo&, const Coupling&, Arena&) = 0;
+    /// What direct() has found that the step promises; see Scaling::decrease().
+    virtual double decrease() const = 0;
+    virtual void move(const BlockIo&, Coupling, Arena&) = 0;
 
     /// The whole step of a range of entries. What it returns goes to gather(), in the order of the entries.
     virtual Piece advance(const BlockIo&, const StepContext&, const Coupling&, Index begin, Index length,

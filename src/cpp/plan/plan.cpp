@@ -21,6 +21,7 @@ void Plan::addBlock(std::unique_ptr<Block> block, std::size_t group, Value weigh
     if (g.turns && block->pipeline.sharing() != nullptr)
         throw std::invalid_argument("blocks that take turns cannot share sums");
     g.rule = block->pipeline.scaling->rule();
+    g.barrier |= block->pipeline.scaling->joint();
     g.blocks.push_back(blocks.size());
     g.weights.push_back(weight);
     block->group = group;
@@ -270,6 +271,7 @@ void Plan::advance(const Run& run) {
     forEach(run, std::span(steps_).subspan(lonely), advanceItem);
     for (const Group& group : groups)
         if (!group.separates()) couple(run, group);
+    shareDecrease(run);
     forEach(run, moves_, [&](const Item& item, Arena& arena) {
         blocks[item.block]->move(run.io[item.block], couplings_[item.block], arena);
     });
@@ -294,6 +296,18 @@ void Plan::couple(const Run& run, const Group& group) {
     n = 0;
     for (const std::size_t i : group.blocks)
         if (run.io[i].gradient != nullptr) couplings_[i] = groupCouplings_[n++];
+}
+
+// Added up in the order of the blocks, over all groups.
+void Plan::shareDecrease(const Run& run) {
+    double total = 0.0;
+    const auto joins = [&](std::size_t i) {
+        return run.io[i].gradient != nullptr && blocks[i]->pipeline.scaling->joint();
+    };
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+        if (joins(i)) total += blocks[i]->decrease();
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+        if (joins(i)) couplings_[i].total = total;
 }
 
 Refusal Plan::checkResult(const Run& run) const {

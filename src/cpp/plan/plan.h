@@ -18,7 +18,9 @@ struct Group {
     std::vector<Value> weights;       ///< w_i of the coupler, in the order of `blocks`
     std::vector<std::size_t> blocks;  ///< numbers in the plan
     Rule rule = Rule::ball;
-    bool barrier = false;  ///< all directions come before the first move: blocks read each other's weights
+    /// All directions come before the first move: blocks read each other's weights, or have one length
+    /// together.
+    bool barrier = false;
     /// Where the blocks take turns: the number of the turn, and which of `blocks` moves in it.
     struct Turns {
         Value turn, active;
@@ -108,6 +110,7 @@ private:
     void advance(const Run& run);
     void advance(const Run& run, const Item& item, Arena& arena);
     void couple(const Run& run, const Group& group);
+    void shareDecrease(const Run& run);
     Refusal checkResult(const Run& run) const;
 
     bool deterministic_;

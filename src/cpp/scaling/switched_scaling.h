@@ -17,7 +17,23 @@ public:
 
     double factor(std::span<const double> slots, const OracleResult& oracle,
                   const Coupling& coupling) const override {
-        return scalings_[static_cast<std::size_t>(choice_.at(slots))]->factor(slots, oracle, coupling);
+        return active(slots).factor(slots, oracle, coupling);
+    }
+    double decrease(const Context<float>& c, const OracleResult& oracle, const float* m) const override {
+        return active(c.slots).decrease(c, oracle, m);
+    }
+    double decrease(const Context<double>& c, const OracleResult& oracle, const double* m) const override {
+        return active(c.slots).decrease(c, oracle, m);
+    }
+    bool joint() const override {
+        return std::any_of(scalings_.begin(), scalings_.end(), [](const auto& s) { return s->joint(); });
+    }
+    double pace(std::span<const double> slots, double lr, const Coupling& coupling) const override {
+        return active(slots).pace(slots, lr, coupling);
+    }
+    bool readsWeights() const override {
+        return std::any_of(scalings_.begin(), scalings_.end(),
+                           [](const auto& s) { return s->readsWeights(); });
     }
     Rule rule() const override { return scalings_.front()->rule(); }
     bool growsWithNorm() const override {
@@ -31,6 +47,10 @@ public:
     }
 
 private:
+    const Scaling& active(std::span<const double> slots) const {
+        return *scalings_[static_cast<std::size_t>(choice_.at(slots))];
+    }
+
     Value choice_;
     std::vector<std::shared_ptr<const Scaling>> scalings_;
 };

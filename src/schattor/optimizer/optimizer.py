@@ -173,7 +173,7 @@ class Optimizer:
 
     def _add_group(self, recipe: Recipe, members: list[Block], place: int) -> list[_Route]:
         names = [block.name for block in members]
-        coupling = recipe.geometry.coupling if isinstance(recipe.geometry, MixedNorm) else recipe.coupling
+        coupling = recipe.block_coupling
         if isinstance(recipe.geometry, MixedNorm):
             recipe.geometry._check_names(dict.fromkeys(names), "the optimizer")
         weights = coupling.weights_of(names) if coupling else dict.fromkeys(names, 1.0)

@@ -159,13 +159,26 @@ class _DualNormScaling(Scaling, ABC):
 
 @dataclass(frozen=True)
 class ClippedNorm(_DualNormScaling):
-    r"""Length :math:`\min(\rho, \|G\|_*)`: the regularization rule, clipped (arXiv 2506.01913)."""
+    r"""Length :math:`\min(\rho, \|G\|_*)`: the regularization rule, clipped (arXiv 2506.01913).
+
+    `joint` puts the sum of the dual norms of all blocks with such a scaling, whatever their recipe, in the place of
+    :math:`\|G\|_*`. `constrained` asks for the step towards the boundary of the ball, with an update that decays by
+    the whole lr: :math:`\|G\|_* + \langle G, W\rangle`, the gap of the conditional gradient method, is in the place
+    of the norm, and :math:`\min(\rho, \cdot)` a factor on the lr. That lr is held to [0, 1].
+    """
 
     rho: Schedulable = 1.0
+    joint: bool = False
+    constrained: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         POSITIVE.check_schedulable("rho", self.rho)
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether it is constrained."""
+        return self.constrained
 
     def degree(self, incoming: float | None) -> float | None:
         """Return None: the threshold has the units of the gradient."""
@@ -173,8 +186,9 @@ class ClippedNorm(_DualNormScaling):
 
     def lower(self, into: Lowering) -> _core.Scaling:
         """Return the core's part for a block of this shape."""
+        rho = into.value("rho", POSITIVE, self.rho)
         return _core.ClippedNorm(
-            shape_factor=self.factor(into.fans), rho=into.value("rho", POSITIVE, self.rho)
+            shape_factor=self.factor(into.fans), rho=rho, joint=self.joint, constrained=self.constrained
         )
 
 

@@ -180,6 +180,11 @@ class Recipe:
         return any(part.matrix for part in (self.geometry_of(block), *others))
 
     @property
+    def block_coupling(self) -> Coupling | None:
+        """The coupling of the blocks: its own, or that of its mixed norm; None where they are alone."""
+        return self.geometry.coupling if isinstance(self.geometry, MixedNorm) else self.coupling
+
+    @property
     def _geometries(self) -> tuple[Geometry, ...]:
         if isinstance(self.geometry, MixedNorm):
             return tuple(self.geometry.geometries.values())
