@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, refuse_masked
 
 
 def matrix(value: npt.ArrayLike, name: str) -> FloatArray:
     """Return a finite float64 matrix, or raise ValueError naming it."""
+    refuse_masked(value, name)
     array = np.asarray(value, dtype=np.float64)
     if array.ndim != 2 or not np.isfinite(array).all():
         raise ValueError(f"{name} must be a finite matrix, got shape {array.shape}")
