@@ -84,6 +84,8 @@ class Selection:
     recipe_memory: int = 2**27  # bytes: beyond the caches, so that memory is what bounds loops
     recipes_per_family: int | None = None
     noise_shapes: tuple[Shape, ...] = ((128, 784), (512, 512), (1536, 384))
+    constructed: int = 100_000  # blocks
+    joined: int = 40_000  # blocks to which one is added
 
 
 QUICK_SELECTION = Selection(
@@ -100,6 +102,8 @@ QUICK_SELECTION = Selection(
     recipe_memory=2**20,
     recipes_per_family=1,
     noise_shapes=((128, 784),),
+    constructed=1000,
+    joined=400,
 )
 
 PARAMETER_SETS: dict[str, list[Shape]] = {
@@ -344,6 +348,18 @@ def noise_cases(selection: Selection) -> Iterator[Case]:
                 )
 
 
+def construction_cases(selection: Selection) -> Iterator[Case]:
+    """Yield an optimizer over very many small blocks, made anew, and one more block beside many."""
+    for title, kind, count in (
+        ("an optimizer over {} blocks", "construct", selection.constructed),
+        ("one more block beside {}", "add_block", selection.joined),
+    ):
+        task = {"kind": kind, "count": count, "dtype": "float32"}
+        sides = (Side("schattor", kind, task),)
+        facts = {"blocks": count, "dtype": "float32", "threads": "default"}
+        yield Case("construction", title.format(f"{count:,}"), sides, ("schattor", kind), "none", facts)
+
+
 def all_cases(selection: Selection, program: str | None, directory: Path) -> Iterator[Case]:
     """Yield all timed comparisons."""
     yield from small_cases(program, directory)
@@ -354,6 +370,7 @@ def all_cases(selection: Selection, program: str | None, directory: Path) -> Ite
     yield from auto_cases(selection)
     yield from recipe_cases(selection)
     yield from noise_cases(selection)
+    yield from construction_cases(selection)
 
 
 def alternating_tasks(selection: Selection) -> Iterator[dict[str, Any]]:

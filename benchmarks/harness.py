@@ -8,7 +8,6 @@ work at the same time, disturb each other. A pause after each turn lets idle thr
 
 from __future__ import annotations
 
-import datetime
 import importlib.util
 import json
 import os
@@ -286,7 +285,6 @@ def describe_machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "load_average": [round(x, 1) for x in os.getloadavg()] if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "dropped_variables": {
             name: os.environ[name] for name in DROPPED_VARIABLES + THREAD_VARIABLES if name in os.environ
         },

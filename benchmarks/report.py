@@ -507,6 +507,16 @@ def noise_targets(figures: Figures) -> Iterator[Target]:
                 yield ratio_target(figures, text, 0.1, ("noise", form, ("schattor", "oracle")), **facts)
 
 
+def construction_targets(figures: Figures) -> Iterator[Target]:
+    """Yield very many blocks, in seconds: both must grow with the number of blocks, not with its square."""
+    for text, kind, count, limit in (
+        ("an optimizer over 100,000 blocks, seconds", "construct", 100_000, 2.0),
+        ("one more block beside 40,000, seconds", "add_block", 40_000, 0.05),
+    ):
+        found = figures.find("construction", "schattor", kind, blocks=count)
+        yield Target(text, None if found is None else found[0]["least"], limit)
+
+
 TARGETS: tuple[Callable[[Figures], Iterator[Target]], ...] = (
     oracle_targets,
     oracle_accuracy_targets,
@@ -520,6 +530,7 @@ TARGETS: tuple[Callable[[Figures], Iterator[Target]], ...] = (
     small_targets,
     recipe_targets,
     noise_targets,
+    construction_targets,
 )
 
 
@@ -556,8 +567,10 @@ def machine(result: Result) -> str:
     blas = ", ".join(f"{name}: {kernel}" for name, kernel in architectures.items())
     torch = software.get("torch", {})
     blas += f", torch: {torch['capability']}{' with MKL' if torch['mkl'] else ''}" if torch else ""
+    date = result.get("date", facts.get("date"))  # older records have it with the machine, and no commit
+    made = f" (commit {result['commit']})" if result.get("commit") else ""
     return (
-        f"{facts['processor']}, {facts['cores']} cores, {facts['system']}, {facts['date']}; "
+        f"{facts['processor']}, {facts['cores']} cores, {facts['system']}, {date}{made}; "
         f"Python {facts['python']}, {', '.join(names)}; BLAS kernels: {blas}."
     )
 

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from schattor._provenance import provenance
+
 from . import reference, report
 from .cases import QUICK_SELECTION, RTOL, Case, Selection, all_cases, alternating_tasks
 from .harness import (
@@ -299,7 +301,8 @@ def main() -> None:
         return
     path = RESULTS / f"{arguments.name}.json"
     settings = describe_settings(QUICK if arguments.quick else Settings())
-    result: dict[str, Any] = {"machine": describe_machine(), "software": {}, "rows": [], "accuracy": []}
+    result: dict[str, Any] = {**provenance(), "machine": describe_machine(), "software": {}}
+    result |= {"rows": [], "accuracy": []}
     result["settings"] = settings | {
         "seed": SEED,
         "rtol": RTOL,

@@ -7,6 +7,7 @@ whose function refuses the task, is "missing", and the answer says why.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -327,7 +328,31 @@ def schattor_job(task: Task) -> Job:
         return schattor_recipe(task)
     if kind == "part oracle":
         return part_oracle(task)
+    if kind in ("construct", "add_block"):
+        return construction(task)
     raise NotImplementedError(kind)
+
+
+def construction(task: Task) -> Job:
+    """Return the construction of an optimizer over many blocks, or one more block for it."""
+    import schattor as st
+
+    W = np.zeros((2, 2), task["dtype"])
+    params = {f"layer{i}/W": W.copy() for i in range(task["count"])}
+    if task["kind"] == "construct":
+
+        def construct() -> Array:
+            st.Muon(params, lr=LR)
+            return W
+
+        return construct
+    opt, number = st.Muon(params, lr=LR), itertools.count()
+
+    def add() -> Array:
+        opt.add_block(f"more{next(number)}/W", W.copy())
+        return W
+
+    return add
 
 
 def schattor_recipe(task: Task) -> Job:

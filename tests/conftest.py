@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import platform
 import sys
@@ -13,8 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-import schattor
 from schattor._edge import _core
+from schattor._provenance import provenance
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -39,8 +38,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     stats = terminalreporter.stats
     record = {
-        "schattor": schattor.__version__,
-        "date": datetime.date.today().isoformat(),
+        **provenance(),
         "selection": config.getoption("-m"),
         "hypothesis profile": "reproducible (derandomized)",
         "seeds": "fixed in each test",

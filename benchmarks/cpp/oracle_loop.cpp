@@ -17,8 +17,8 @@
 #include <string>
 #include <vector>
 
-#include "base/blas_threads.h"
 #include "geometry/schatten.h"
+#include "linalg/blas_threads.h"
 
 // The core itself uses gesdd in double only; here each dtype has its own.
 #define JOIN_(a, b, c) a##b##c
@@ -56,7 +56,7 @@ class Oracle {
 public:
     Oracle(Shape shape, double p)
         : shape_(shape),
-          geometry_(p, Schatten::Route::svd, std::nullopt, -1.0),
+          geometry_(p, {.route = schattor::findRoute("svd")}),
           arena_(geometry_.scratch(shape, dtypeOf<T>)),
           direction_(static_cast<std::size_t>(shape.size())) {}
 

@@ -1,8 +1,8 @@
 """Write what came out of the experiments from the results that the repository keeps.
 
 ``docs/experiments.md`` includes ``docs/_experiments/NAME.md`` (ignored by git): command, seed and version, findings,
-tables and figures. They are made from ``docs/experiments/NAME`` before the source files are listed. Without results
-each says so.
+tables and figures. They are made from the results that come with the package before the source files are listed; the figures
+stand in ``docs/experiments/NAME``.
 """
 
 from __future__ import annotations
@@ -17,17 +17,15 @@ from sphinx.config import Config
 from schattor import experiments
 
 
-def text(name: str, stored: Path) -> str:
+def text(name: str) -> str:
     """Return the page of an experiment."""
-    if not (stored / "results.json").is_file():
-        return "*Not recorded yet.*"
-    experiment, results = experiments.load(name), experiments.Results.read(stored)
+    experiment, results = experiments.load(name), experiments.stored(name)
     findings = [
         ("yes" if finding.holds else "**no**", finding.statement, finding.numbers)
         for finding in experiment.findings(results)
     ]
     parts = [
-        f"`{results.command}`, Schattor {results.version}",
+        f"`{results.command}`, Schattor {results.version}{f', commit {results.commit}' if results.commit else ''}",
         table(("", "Statement", "Measured"), findings),
         *(f"```{{image}} /experiments/{name}/{figure}.png\n```" for figure in experiment.figures),
         *(f"**{t.title}**\n\n{table(t.head, t.rows)}" for t in experiment.tables(results)),
@@ -40,7 +38,7 @@ def write(app: Sphinx, _config: Config) -> None:
     target = Path(app.srcdir) / "_experiments"
     target.mkdir(exist_ok=True)
     for name in experiments.NAMES:
-        page = text(name, Path(app.srcdir) / "experiments" / name)
+        page = text(name)
         (target / f"{name}.md").write_text(page + "\n", encoding="utf-8")
 
 

@@ -55,7 +55,7 @@ command goes on with those that are missing.
 
 EXPERIMENT_EPILOG = """\
 files in the output directory:
-  results.json  command, seed, version, settings, and the numbers of every run
+  results.json  command, seed, version, commit, settings, and the numbers of every run
   *.png         figures
 
 exit codes: 0 done, 2 wrong arguments, 130 interrupted

@@ -53,18 +53,19 @@ inline const std::vector<Named<Geometry>>& geometries() {
         std::vector<Named<Geometry>> result;
         for (const double p : {1.0, 1.5, 2.0, 4.0, infinity}) {
             const std::string name = "p = " + check::show(p);
-            result.push_back({"Schatten " + name,
-                              std::make_shared<Schatten>(p, Schatten::Route::automatic, std::nullopt, -1.0)});
+            result.push_back({"Schatten " + name, std::make_shared<Schatten>(p)});
             result.push_back({"Schatten by svd, " + name,
-                              std::make_shared<Schatten>(p, Schatten::Route::svd, std::nullopt, -1.0)});
+                              std::make_shared<Schatten>(p, Schatten::Options{.route = findRoute("svd")})});
             result.push_back({"Lp " + name, std::make_shared<Lp>(p)});
         }
         for (const CoefficientSet& set : coefficientSets())
             result.push_back({"Newton-Schulz " + std::string(set.name),
-                              std::make_shared<Schatten>(infinity, Schatten::Route::newtonSchulz,
-                                                         makeIteration(set.name, 0), -1.0)});
-        result.push_back({"KyFan by svd", std::make_shared<KyFan>(2, KyFan::Route::svd, 0.0, 0)});
-        result.push_back({"KyFan by subspace", std::make_shared<KyFan>(2, KyFan::Route::subspace, 0.0, 0)});
+                              std::make_shared<Schatten>(
+                                  infinity, Schatten::Options{.route = findRoute("newton_schulz"),
+                                                              .iteration = makeIteration(set.name)})});
+        result.push_back({"KyFan by svd", std::make_shared<KyFan>(2, KyFan::Route::svd, std::nullopt, 0)});
+        result.push_back(
+            {"KyFan by subspace", std::make_shared<KyFan>(2, KyFan::Route::subspace, std::nullopt, 0)});
         return result;
     }();
     return all;

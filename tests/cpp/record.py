@@ -6,12 +6,13 @@ with the name of a program before its output. One that does not exist is recorde
 
 from __future__ import annotations
 
-import datetime
 import json
 import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
+
+from schattor._provenance import provenance
 
 
 def programs(build: Path) -> dict[str, str] | str:
@@ -39,7 +40,7 @@ def compiler(build: Path) -> str:
 def main(target: Path, *builds: Path) -> None:
     """Write the record."""
     record = {
-        "date": datetime.date.today().isoformat(),
+        **provenance(),
         "compiler": compiler(builds[0]),
         **{build.name: programs(build) for build in builds},
     }

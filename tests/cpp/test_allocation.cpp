@@ -15,9 +15,9 @@
 #include <new>
 #include <thread>
 
-#include "base/blas_threads.h"
 #include "estimator/recursive.h"
 #include "linalg/blas.h"
+#include "linalg/blas_threads.h"
 #include "noise/second_moment.h"
 #include "plans.h"
 #include "precond/distance_estimate.h"

@@ -1,5 +1,5 @@
 // SingleThreadedBlas: the BLAS's thread count belongs to the whole process and must be left as found.
-#include "base/blas_threads.h"
+#include "linalg/blas_threads.h"
 
 #include <atomic>
 #include <stdexcept>

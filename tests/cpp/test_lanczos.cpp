@@ -4,9 +4,9 @@
 
 #include <numeric>
 
-#include "base/blas_threads.h"
 #include "base/rng.h"
 #include "geometry/ky_fan.h"
+#include "linalg/blas_threads.h"
 #include "linalg/enclosure.h"
 #include "linalg/products.h"
 #include "linalg/spectral_norm.h"
@@ -174,6 +174,38 @@ TEST("a proof succeeds just above what is there and fails below it") {
             // B is as it was.
             CHECK(gram.complementBelow(above, 0, nullptr, 0.0, frobenius, nullptr));
         });
+}
+
+// Higham, Accuracy and Stability, 2nd ed., sections 3.1 and 10.1. No matrix that is likely to be met comes
+// near these bounds, so that only the bounds themselves can say whether the slack holds all of them.
+TEST("the slack holds the errors of B, of the update and of the factorisation") {
+    const double unit = std::numeric_limits<double>::epsilon() / 2.0;
+    const auto gamma = [&](Index n) {
+        const double nu = static_cast<double>(n) * unit;
+        return nu / (1.0 - nu);
+    };
+    for (const Shape s : {Shape{8, 8}, Shape{40, 90}, Shape{90, 40}, Shape{64, 3000}})
+        for (const Index j : {Index{0}, Index{3}}) {
+            const Index k = s.smaller();
+            const auto a = support::planted<double>(s, descending(k), 5);
+            Arena arena(Gram::scratch(s, schattor::Dtype::float64));
+            const Gram gram(s, a.data(), arena);
+            const double frobenius = std::sqrt(schattor::energy(s.size(), a.data()).upper);
+            const double top = 4.0;
+            for (const double beta : {0.5, 4.0, 100.0}) {
+                // |fl(B) - B| <= gamma_n |A||A'|, of norm at most ||A||_F^2.
+                const double product = gamma(s.larger()) * frobenius * frobenius;
+                // The update adds 2 top u u' for each of j unit vectors: roundings of sums of j + 1 numbers.
+                const double update = gamma(j + 1) * static_cast<double>(j) * 2.0 * top;
+                // Demmel: |L L' - M| <= gamma_{k+1} / (1 - gamma_{k+1}) d d', of norm at most the trace of M.
+                const double trace = static_cast<double>(k) * beta + static_cast<double>(j) * 2.0 * top;
+                const double factorisation = gamma(k + 1) / (1.0 - gamma(k + 1)) * trace;
+                const double slack = gram.slack(beta, j, top, frobenius);
+                const std::string label = support::text(s) + ", j = " + std::to_string(j) +
+                                          ", beta = " + check::show(beta) + ": " + check::show(slack);
+                CHECK_FOR(label, slack >= product + update + factorisation);
+            }
+        }
 }
 
 TEST("vectors set apart lower what can be proven, and wrong ones do not") {

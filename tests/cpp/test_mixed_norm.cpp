@@ -178,6 +178,24 @@ TEST("at r = 1 the largest block takes all, and equal blocks share") {
     CHECK_EQ(out[2].ball, 0.0);
 }
 
+// Norms come out of sums and roots: equal ones may differ by roundings, on either side and with either weight.
+TEST("at r = 1 norms that differ by roundings share, those that differ by more do not") {
+    const double eps = std::numeric_limits<double>::epsilon();
+    const MixedNorm greedy(1.0);
+    std::vector<Coupling> out(2);
+    for (const double weight : {1.0, 3.0})
+        for (const double apart : {-4.0, -1.0, 1.0, 4.0}) {
+            greedy.couple(std::vector<Scaled>{{0.75, 7}, {0.75 * weight * (1.0 + apart * eps), 7}},
+                          std::vector<double>{1.0, weight}, out);
+            CHECK_EQ(out[0].ball, 0.5);
+            CHECK_EQ(out[1].ball, 0.5 / weight);
+            greedy.couple(std::vector<Scaled>{{0.75, 7}, {0.75 * weight * (1.0 + 16.0 * apart * eps), 7}},
+                          std::vector<double>{1.0, weight}, out);
+            CHECK_EQ(out[0].ball, apart < 0.0 ? 1.0 : 0.0);
+            CHECK_EQ(out[1].ball, apart < 0.0 ? 0.0 : 1.0 / weight);
+        }
+}
+
 TEST("blocks with dual norm zero get zero, and so do all of them together") {
     for (const double r : outers) {
         std::vector<Coupling> out(3);

@@ -13,7 +13,7 @@ TEST("an iteration takes no more of the arena than newtonSchulzScratch, and give
                 const std::vector<T> g = support::gaussian<T>(s.size(), 1);
                 std::vector<T> x(g.size());
                 Arena arena(newtonSchulzScratch<T>(s));
-                newtonSchulz(s, g.data(), makeIteration(set.name, 0), x.data(), arena);
+                newtonSchulz(s, g.data(), makeIteration(set.name), x.data(), arena);
                 CHECK_FOR(std::string(set.name) + ", " + support::text(s), arena.used() == 0);
             }
         for (const Shape s : plans::oddShapes()) {
@@ -21,7 +21,7 @@ TEST("an iteration takes no more of the arena than newtonSchulzScratch, and give
             const std::vector<T> g = support::gaussian<T>(s.size(), 1);
             std::vector<T> x(g.size());
             Arena arena(newtonSchulzScratch<T>(s));
-            newtonSchulz(s, g.data(), makeIteration("adaptive", 0, 1e-3), x.data(), arena);
+            newtonSchulz(s, g.data(), makeIteration("adaptive", {}, 1e-3), x.data(), arena);
             CHECK_FOR("adaptive, " + support::text(s), arena.used() == 0);
         }
     });

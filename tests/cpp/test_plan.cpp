@@ -340,8 +340,7 @@ TEST("scheduled values reach every part: slots instead of constants give the sam
                 parts.transforms.push_back(std::make_shared<L2Decay>(value(1, 0.01)));
                 parts.estimator = std::make_shared<Ema>(value(2, 0.9), EmaInit::debiased, true);
                 parts.preconditioner = plans::adam(value(3, 0.99), value(4, 1e-6));
-                parts.geometry =
-                    std::make_shared<Schatten>(value(5, 4.0), Schatten::Route::automatic, std::nullopt, -1.0);
+                parts.geometry = std::make_shared<Schatten>(value(5, 4.0));
                 parts.scaling = std::make_shared<NormScaling>(Rule::ball, 1.0);
                 parts.update = std::make_shared<Additive>(Decay::decoupled, value(6, 0.05));
                 problem->add(s, parts, group, value(7, 1.5));

@@ -8,8 +8,8 @@
 #include <stdexcept>
 #include <thread>
 
-#include "base/blas_threads.h"
 #include "linalg/blas.h"
+#include "linalg/blas_threads.h"
 #include "plan/batch.h"
 #include "plans.h"
 

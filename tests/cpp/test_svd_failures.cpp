@@ -143,7 +143,7 @@ TEST(
             for (const double p : {1.0, 1.5, 4.0, infinity}) {
                 const auto spectrum = support::spectra(s.smaller(), 1e-2)[0];  // cond = k, gaps everywhere
                 const std::vector<T> g = planted<T>(s, spectrum.sigma, 3);
-                const Schatten geometry(p, Schatten::Route::svd, std::nullopt, -1.0);
+                const Schatten geometry(p, {.route = schattor::findRoute("svd")});
                 Arena arena(geometry.scratch(s, schattor::dtypeOf<T>));
                 std::vector<T> expected(g.size());
                 const OracleResult reference = geometry.ball({{}, &arena}, s, g.data(), expected.data());
@@ -175,7 +175,8 @@ TEST("a step on a lower rung completes, moves the weights as usual and reports i
         forEachScenario([&](const Scenario& scenario) {
             plans::Problem<T> problem;
             plans::Pick pick;
-            pick.geometry = std::make_shared<Schatten>(4.0, Schatten::Route::svd, std::nullopt, -1.0);
+            pick.geometry =
+                std::make_shared<Schatten>(4.0, Schatten::Options{.route = schattor::findRoute("svd")});
             problem.add(s, plans::pipeline(pick), problem.group(std::nullopt, schattor::Rule::ball));
             problem.finish();
             for (int i = 0; i < 3; ++i) CHECK(!problem.run(schattor::Mode::step));

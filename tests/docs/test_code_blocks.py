@@ -68,9 +68,7 @@ def run_session(page: Path, block: Block, names: dict[str, Any]) -> None:
 
 @pytest.fixture
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Run in a folder that holds stored results and nothing else, and draw figures without a screen."""
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "experiments").symlink_to(DOCS / "experiments")
+    """Run in an empty folder, and draw figures without a screen."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     return tmp_path

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import schattor as st
+from schattor._provenance import provenance
 
 P = st.problems
 GRID = (2.0, 3.0, 4.0, 8.0, math.inf)
@@ -159,13 +160,13 @@ def summary(rows: Sequence[dict[str, Any]], label: str, seeds: Sequence[int]) ->
 
 def main(path: str) -> None:
     """Compare on all problems and seeds; print and store."""
-    rows = []
+    rows, made = [], provenance()
     for name in PROBLEMS:
         for seed in CHOICE + CHECK:
             rows.append(compare(name, seed, auto=AUTO, control=True))
             print(name, seed, {label: rows[-1][label]["ratio"] for label in LABELS}, flush=True)
             record = {
-                "schattor": st.__version__,
+                **made,
                 "numpy": np.__version__,
                 "command": "python -m drivers.adaptive_p results/adaptive_p.json",
                 "rows": rows,

@@ -15,12 +15,7 @@ from schattor.experiments.command import report
 from schattor.experiments.language_model import block_means
 from schattor.experiments.results import plain
 
-STORED = Path(__file__).resolve().parents[2] / "docs" / "experiments"
-
-
-def stored(name: str) -> experiments.Results:
-    """The full results."""
-    return experiments.Results.read(STORED / name)
+FIGURES = Path(__file__).resolve().parents[2] / "docs" / "experiments"
 
 
 def quick_case(name: str) -> Any:
@@ -41,18 +36,18 @@ def test_quick_form(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", experiments.NAMES)
 def test_stored_results_are_those_of_the_full_form(name: str) -> None:
-    """The file is complete, of the settings that the command has now, and small; every figure is beside it."""
-    experiment, results = experiments.load(name), stored(name)
+    """The file is complete, of the settings that the command has now, and small; the page has every figure."""
+    experiment, results = experiments.load(name), experiments.stored(name)
     assert results.complete and not results.quick
     assert results.settings == plain(dataclasses.asdict(experiment.full))
-    assert (STORED / name / "results.json").stat().st_size < 2e6
+    assert (experiments.STORED / name / "results.json").stat().st_size < 5e5
     for figure in experiment.figures:
-        assert (STORED / name / f"{figure}.png").stat().st_size > 0
+        assert (FIGURES / name / f"{figure}.png").stat().st_size > 0
 
 
 def test_quadratic() -> None:
     """Muon ends below gradient descent on the decaying spectrum with a ratio above 1, and on no flat one."""
-    results = stored("quadratic")
+    results = experiments.stored("quadratic")
 
     def last(condition: int, method: str) -> np.ndarray:
         return results.arrays(f"{condition}/{method}/", "loss")[:, -1]
@@ -85,7 +80,7 @@ def test_features(cell: str, baseline: str) -> None:
 
     Not for text, softmax and gradient descent at its best step: there it is the same, as the page says.
     """
-    results = stored("features")
+    results = experiments.stored("features")
     steps, middle = results.settings["steps"], 1
 
     def advantage(kind: str) -> np.ndarray:
@@ -100,7 +95,7 @@ def test_features(cell: str, baseline: str) -> None:
 
 def test_language_model() -> None:
     """Muon ends below AdamW, and p = inf below every finite p, in every seed; every mean ratio is above 1."""
-    results = stored("language_model")
+    results = experiments.stored("language_model")
     last = {
         name: results.arrays(f"final/{name}/", "held_out_loss")[:, -1] for name in language_training.METHODS
     }
@@ -114,7 +109,7 @@ def test_language_model() -> None:
 
 def test_dimension() -> None:
     """Measured moments and gradients stay below bounds in which no dimension appears."""
-    results = stored("dimension")
+    results = experiments.stored("dimension")
     for key, run in results.runs.items():
         if key.startswith("run/"):
             assert np.mean(run["average"]) < run["bound"]
@@ -127,7 +122,7 @@ def test_dimension() -> None:
 
 def test_theorems() -> None:
     """All measured averages are below the bounds, on 100 random problems for each theorem."""
-    results = stored("theorems")
+    results = experiments.stored("theorems")
     for theorem in range(1, 5):
         ratios = results.arrays(f"bound/{theorem}/", "gradient")
         assert len(ratios) == 100
@@ -136,13 +131,15 @@ def test_theorems() -> None:
         assert (averages <= results.arrays(f"rate/{theorem}/", "bound").mean(axis=1)).all()
 
 
-def test_stored_results_are_found_from_below(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The notebooks find them from their folder; elsewhere one line says what to run."""
-    monkeypatch.chdir(STORED.parents[1] / "notebooks")
-    assert experiments.stored("quadratic").experiment == "quadratic"
+def test_stored_results_come_with_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """They are found wherever one is, the checkout or not: in the folder of the package."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(experiments.StoredError, match="run `schattor experiment quadratic`"):
-        experiments.stored("quadratic")
+    for name in experiments.NAMES:
+        results = experiments.stored(name)
+        assert (results.experiment, results.complete) == (name, True)
+    assert experiments.STORED.parent == Path(experiments.__file__).parent
+    with pytest.raises(ValueError, match="name must be one of"):
+        experiments.stored("nothing")
 
 
 def test_unknown_names() -> None:

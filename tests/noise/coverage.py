@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import schattor as st
+from schattor._provenance import provenance
 from schattor.experiments.tools.progress import Progress
 
 EXPONENTS = (1.0, 1.2, 4 / 3, 1.5, 2.0, 4.0, np.inf)
@@ -90,7 +91,7 @@ def cell_seed(number: int) -> int:
 def main(path: str) -> None:
     """Run the grid; print and write each cell as it is done."""
     record = {
-        "schattor": st.__version__,
+        **provenance(),
         "numpy": np.__version__,
         "command": "PYTHONPATH=tests python -m noise.coverage",
         "seed": SEED,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import schattor as st
+from schattor._provenance import provenance
 
 SEED = 0
 Row = dict[str, Any]
@@ -115,7 +116,7 @@ def drift() -> list[Row]:
 def main(path: str) -> None:
     """Measure everything, print it, and write it."""
     record: Row = {
-        "schattor": st.__version__,
+        **provenance(),
         "numpy": np.__version__,
         "command": "PYTHONPATH=tests python -m noise.measure",
         "seed": SEED,

@@ -296,6 +296,36 @@ def test_small_singular_values_above_the_cutoff(rtol: float | None, backend: str
         assert not found, "\n".join(found)
 
 
+def test_hidden_singular_values_are_not_dropped() -> None:
+    """Where squares of singular values above the cutoff are rounding errors, the band route declines."""
+    found = []
+    for count, level in itertools.product((1, 3, 8), (2e-8, 1e-8, 1e-9, 1e-12)):
+        sigma = matrices.geometric_spectrum(48, 4.0)
+        sigma[-count:] = level
+        for shape in ((48, 48), (48, 70), (70, 48)):
+            case = Problem(matrices.planted(*shape, sigma, np.float64, np.random.default_rng(count)))
+            for p, rtol in itertools.product((2.5, 4.0, np.inf), (None, 1e-3, 1e-6)):
+                found += case.violations(p, "band", rtol)
+    assert not found, "\n".join(found)
+
+
+def test_gram_declines_in_float32() -> None:
+    """Squaring in double has an error of eps kappa^2: from kappa near 1e5 on, where float32 still counts, too large.
+
+    The rotations mix all sizes: of a matrix with graded rows the Gram matrix would keep the small ones.
+    """
+    found, declined = [], []
+    for condition, seed in itertools.product((1e2, 1e4, 2e5, 4e5, 8e5), range(4)):
+        sigma = matrices.geometric_spectrum(8, condition)
+        case = Problem(matrices.planted(8, 8, sigma, np.float32, np.random.default_rng(seed)), rcond=1e-6)
+        for p in (2.5, 8.0, np.inf):
+            found += case.violations(p, "gram", None)
+            info = st.ball_oracle(case.G, p, backend="gram", rcond=1e-6, return_info=True)[1]
+            declined.append((condition, info.backend == "svd"))
+    assert not found, "\n".join(found)
+    assert all(svd == (condition > 1e5) for condition, svd in declined)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("rtol", TOLERANCES)
 def test_small_rcond(rtol: float | None, backend: str) -> None:

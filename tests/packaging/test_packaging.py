@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from schattor import experiments
+
 from .conftest import ROOT, Environment, make_environment, run
 
 if sys.version_info >= (3, 11):
@@ -116,6 +118,19 @@ def test_clean_environment_with_numpy_alone(clean: Environment) -> None:
     assert clean.execute(SMALL_COMPUTATION) == tracked_version()
     help_text = run(clean.root / "bin" / "schattor", "--help", cwd=clean.root).stdout
     assert "demo" in help_text
+
+
+def test_stored_experiments_come_with_the_wheel(wheel: Path, clean: Environment) -> None:
+    """Full results need no checkout, and are less than a twentieth of what the wheel's library weighs."""
+    code = (
+        "from schattor import experiments; "
+        "print(*(experiments.stored(name).experiment for name in experiments.NAMES))"
+    )
+    assert clean.execute(code).split() == list(experiments.NAMES)
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {entry.filename: entry.compress_size for entry in archive.infolist()}
+    kept = sum(size for name, size in sizes.items() if name.startswith("schattor/experiments/_stored/"))
+    assert 0 < kept < sum(sizes.values()) / 20
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

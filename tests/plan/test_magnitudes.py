@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import warnings
 from typing import Any
 
@@ -238,3 +240,72 @@ def test_l2_counts_the_weights(dtype: type) -> None:
         with pytest.raises(ValueError, match="W"):
             opt.step({"W": np.ones((2, 2), dtype=dtype)})
         assert snapshot(opt) == before
+
+
+RECURSIVE = [
+    st.recipes.storm(lr=1e-3, momentum=0.9),
+    st.recipes.mars(lr=1e-3, reference="same_samples"),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("recipe", RECURSIVE, ids=lambda recipe: recipe.name)
+def test_gradient_at_previous_counts(recipe: st.Recipe, dtype: type) -> None:
+    """The gradient at the previous point is subtracted: where it is huge, so is the estimate, whatever G is."""
+    largest = float(np.finfo(dtype).max)
+    grads = {"W": np.ones((2, 2), dtype)}
+    opt = st.Optimizer({"W": np.zeros((2, 2), dtype)}, recipe)
+    opt.step(grads)
+    before = snapshot(opt)
+    with pytest.raises(ValueError, match="'W'") as caught:
+        opt.step(grads, gradient_at_previous={"W": np.full((2, 2), -0.95 * largest, dtype)})
+    assert "at most" in str(caught.value)
+    assert snapshot(opt) == before
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_per_example_gradients_count(dtype: type) -> None:
+    """What enters is the mean of the samples' gradients, not the gradient beside them: here it is all there is.
+
+    A heavy ball of momentum 0.9 is ten gradients long, and the clip is too wide to help.
+    """
+    largest = float(np.finfo(dtype).max)
+    recipe = st.recipes.dp_muon(lr=1e-3, clip=0.9 * largest, noise_multiplier=0.0, momentum=0.9, rng=0)
+    opt = st.Optimizer({"W": np.zeros((2, 2), dtype)}, recipe)
+    samples = np.full((3, 2, 2), 0.2 * largest, dtype)
+    before = snapshot(opt)
+    with pytest.raises(ValueError, match="'W'"):
+        opt.step({"W": np.zeros((2, 2), dtype)}, per_example={"W": samples})
+    assert snapshot(opt) == before
+
+
+def by_state_dict(opt: st.Optimizer) -> st.Optimizer:
+    """Another optimizer that loads the state."""
+    other = st.Optimizer(copied(opt.params), REGULARIZED)
+    other.load_state_dict(opt.state_dict())
+    return other
+
+
+REGULARIZED = st.recipes.schattor(p=2, rule="regularization", outer=np.inf, lr=1.0, momentum=0.9)
+COPIES = {
+    "state_dict": by_state_dict,
+    "pickle": lambda opt: pickle.loads(pickle.dumps(opt)),
+    "deepcopy": copy.deepcopy,
+}
+
+
+@pytest.mark.parametrize("copy_of", COPIES.values(), ids=COPIES)
+def test_loaded_momentum_counts(copy_of: Any) -> None:
+    """The bound of the momentum is no part of the state: it is found again when a momentum is loaded.
+
+    Each block's estimate fits, their sum does not: 0.9 * 0.9 + 0.9 of the largest number.
+    """
+    largest = np.finfo(np.float64).max
+    opt = st.Optimizer({"a": np.zeros(1), "b": np.zeros(1)}, REGULARIZED)
+    opt.step({"a": np.array([0.9 * largest]), "b": None})
+    opt.params["a"][...] = 0.0
+    for taken in (opt, copy_of(opt)):
+        before = snapshot(taken)
+        with pytest.raises(ValueError, match="at most"):
+            taken.step({"a": np.zeros(1), "b": np.array([0.9 * largest])})
+        assert snapshot(taken) == before

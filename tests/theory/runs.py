@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 import schattor as st
+from schattor._provenance import provenance
 from schattor.experiments.stochastic import Measured, Setting, average, mean
 
 P = st.problems
@@ -151,7 +152,7 @@ def main(path: str, compare: Callable[..., dict[str, Any]], command: str) -> Non
                     rows.append(rounded(compare(p, rule, T, scale)))
                     print(rows[-1], flush=True)
     record = {
-        "schattor": st.__version__,
+        **provenance(),
         "numpy": np.__version__,
         "command": command,
         "seed": 1,

@@ -5,6 +5,7 @@
 namespace schattor {
 
 // One function per concept; module.cpp calls them in this order.
+void bindResults(pybind11::module_&);
 void bindLinalg(pybind11::module_&);
 void bindTransform(pybind11::module_&);
 void bindEstimatorParts(pybind11::module_&);

@@ -1,8 +1,11 @@
-#include "base/blas_threads.h"
+#include <pybind11/stl.h>
+
+#include <optional>
+
 #include "base/pool.h"
 #include "bindings/arrays.h"
 #include "bindings/bind.h"
-#include "bindings/info_row.h"
+#include "linalg/blas_threads.h"
 #include "plan/batch.h"
 
 namespace py = pybind11;
@@ -10,10 +13,10 @@ namespace py = pybind11;
 namespace schattor {
 namespace {
 
-/// Fills `out`; returns the rows of Geometry.oracle, one for each matrix, or none of them unless `measure`.
+/// Fills `out`; returns the results, one for each matrix, or none of them unless `measure`.
 template <class T>
-py::list batch(const Geometry& geometry, const Array<T>& array, Index rows, Index cols, int threads,
-               bool measure, Array<T> out) {
+std::vector<OracleResult> batch(const Geometry& geometry, const Array<T>& array, Index rows, Index cols,
+                                std::optional<int> threads, bool measure, Array<T> out) {
     const Shape shape{rows, cols};
     const T* g = input(array);
     T* d = output(out);
@@ -25,10 +28,8 @@ py::list batch(const Geometry& geometry, const Array<T>& array, Index rows, Inde
         notFinite = batchedBall<T>(geometry, shape, results, g, d, threads, measure);
     }
     if (notFinite > 0) requireFinite(array.size(), g);  // raises
-    py::list list;
-    if (measure)
-        for (const OracleResult& r : results) list.append(infoRow(r));
-    return list;
+    if (!measure) results.clear();
+    return results;
 }
 
 template <class T>

@@ -2,7 +2,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bind.h"
-#include "estimator/running.h"
+#include "bindings/running.h"
 
 namespace py = pybind11;
 
@@ -14,8 +14,9 @@ void bindRunning(py::module_& m, const char* name) {
     using Running = RunningEstimator<T>;
     py::class_<Running>(m, name)
         .def(py::init([](std::shared_ptr<Estimator> estimator, Index rows, Index cols) {
-            return Running(std::move(estimator), Shape{rows, cols});
-        }))
+                 return Running(std::move(estimator), Shape{rows, cols});
+             }),
+             py::arg("estimator"), py::arg("rows"), py::arg("cols"))
         .def_readwrite("count", &Running::count)
         .def(
             "update",

@@ -20,7 +20,8 @@ void bindEigenbasis(py::module_& m, const char* name) {
                 "following", following,
                 {{"eigenvectors", Following::eigenvectors}, {"power_step", Following::powerStep}});
             return std::make_shared<F>(left, right, beta, frequency, kind);
-        }));
+        }),
+        py::arg("left"), py::arg("right"), py::arg("beta"), py::arg("frequency"), py::arg("following"));
 }
 
 }  // namespace
@@ -30,9 +31,9 @@ void bindFrame(py::module_& m) {
     bindEigenbasis<Eigenbasis>(m, "Eigenbasis");
     bindEigenbasis<LaggedEigenbasis>(m, "LaggedEigenbasis");
     py::class_<RandomRange, Frame, std::shared_ptr<RandomRange>>(m, "RandomRange")
-        .def(py::init<Index, std::uint64_t>());
+        .def(py::init<Index, std::uint64_t>(), py::arg("rank"), py::arg("seed"));
     py::class_<PartnerMetric, Frame, std::shared_ptr<PartnerMetric>>(m, "PartnerMetric")
-        .def(py::init<bool, double>());
+        .def(py::init<bool, double>(), py::arg("left"), py::arg("eps"));
 }
 
 }  // namespace schattor

@@ -1,38 +1,26 @@
 #include <pybind11/stl.h>
 
-#include "base/blas_threads.h"
 #include "bindings/arrays.h"
 #include "bindings/bind.h"
-#include "bindings/info_row.h"
 #include "bindings/named.h"
-#include "geometry/choose_routes.h"
 #include "geometry/line_norm.h"
 #include "geometry/lp.h"
+#include "geometry/routes.h"
 #include "geometry/schatten.h"
 #include "geometry/switched.h"
+#include "linalg/blas_threads.h"
 
 namespace py = pybind11;
 
 namespace schattor {
 namespace {
 
-Schatten::Route routeOf(const std::string& name) {
-    if (name == "svd") return Schatten::Route::svd;
-    if (name == "gram") return Schatten::Route::gram;
-    if (name == "band") return Schatten::Route::band;
-    if (name == "chebyshev") return Schatten::Route::chebyshev;
-    if (name == "qdwh") return Schatten::Route::qdwh;
-    return name == "newton_schulz" ? Schatten::Route::newtonSchulz : Schatten::Route::automatic;
-}
-
-std::shared_ptr<Schatten> makeSchatten(Value p, const std::string& route, const std::string& coefficients,
-                                       int steps, double rcond, double rtol, double floor) {
-    std::optional<Iteration> iteration;
-    if (route == "newton_schulz") {
-        iteration = makeIteration(coefficients, steps, rtol);
-        iteration->floor = floor;
-    }
-    return std::make_shared<Schatten>(p, routeOf(route), iteration, rcond, rtol);
+std::shared_ptr<Schatten> makeSchatten(Value p, const std::optional<std::string>& route,
+                                       const std::optional<Iteration>& iteration, std::optional<double> rcond,
+                                       std::optional<double> rtol) {
+    const Route* row = route ? findRoute(*route) : nullptr;
+    if (route && row == nullptr) throw std::invalid_argument("there is no backend '" + *route + "'");
+    return std::make_shared<Schatten>(p, Schatten::Options{row, iteration, rcond, rtol});
 }
 
 /// Outside of steps: no schedules, an arena for this one call.
@@ -48,8 +36,8 @@ private:
 };
 
 template <class T>
-py::tuple oracle(const Geometry& geometry, const Array<T>& array, Index rows, Index cols, bool regularized,
-                 bool measure, Array<T> out) {
+OracleResult oracle(const Geometry& geometry, const Array<T>& array, Index rows, Index cols, bool regularized,
+                    bool measure, Array<T> out) {
     const Shape shape{rows, cols};
     const T* g = input(array);
     T* d = output(out);
@@ -64,7 +52,7 @@ py::tuple oracle(const Geometry& geometry, const Array<T>& array, Index rows, In
         if (factor != 1.0 && r.backend != Backend::none && std::isfinite(factor))
             kernels::scale(shape.size(), factor, d, d);
     }
-    return infoRow(r);
+    return r;
 }
 
 template <class T, bool dual>
@@ -86,44 +74,61 @@ void defineCalls(Class& c) {
     c.def("dual_norm", &norm<T, true>, py::arg("g").noconvert(), py::arg("rows"), py::arg("cols"));
 }
 
-using Cost = std::tuple<double, double, double, double>;
-
-std::vector<Cost> costModelRows() {
-    std::vector<Cost> rows;
-    for (const RouteCost& c : costModel()) rows.emplace_back(c.fixed, c.square, c.cube, c.product);
-    return rows;
+std::map<std::string_view, RouteCost> costModel() {
+    std::map<std::string_view, RouteCost> costs;
+    for (const Route& route : routes())
+        if (const auto cost = costOf(route)) costs[route.name] = *cost;
+    return costs;
 }
 
-void applyCostModel(const std::vector<Cost>& rows) {
-    CostModel model;
-    if (rows.size() != model.size()) throw std::invalid_argument("a cost model has one row for each backend");
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        const auto& [fixed, square, cube, product] = rows[i];
-        model[i] = {fixed, square, cube, product};
+void setCostModel(const std::map<std::string, RouteCost>& costs) {
+    for (const auto& [name, cost] : costs) {
+        const Route* route = findRoute(name);
+        if (route == nullptr || !route->cost)
+            throw std::invalid_argument("there is no backend '" + name + "' that auto chooses by its cost");
     }
-    setCostModel(model);
+    for (const auto& [name, cost] : costs) setCost(*findRoute(name), cost);
+}
+
+void bindRoutes(py::module_& m) {
+    py::class_<RouteCost>(m, "RouteCost")
+        .def(py::init<double, double, double, double>(), py::arg("fixed"), py::arg("square"), py::arg("cube"),
+             py::arg("product"))
+        .def_readonly("fixed", &RouteCost::fixed)
+        .def_readonly("square", &RouteCost::square)
+        .def_readonly("cube", &RouteCost::cube)
+        .def_readonly("product", &RouteCost::product);
+    m.def("cost_model", &costModel);
+    m.def("set_cost_model", &setCostModel, py::arg("costs"));
+    py::class_<Route>(m, "Route")
+        .def_readonly("name", &Route::name)
+        .def_readonly("description", &Route::description)
+        .def_readonly("general", &Route::general)
+        .def_readonly("polar", &Route::polar);
+    m.def("routes", [] {
+        py::list rows;
+        for (const Route& route : routes()) rows.append(py::cast(&route, py::return_value_policy::reference));
+        return rows;
+    });
 }
 
 }  // namespace
 
 void bindGeometry(py::module_& m) {
-    m.def("cost_model", &costModelRows);
-    m.def("set_cost_model", &applyCostModel, py::arg("rows"));
-    py::class_<Scaled>(m, "Scaled")
-        .def(py::init<>())
-        .def("in_float32", [](const Scaled& x) { return x.in(Dtype::float32); })
-        .def("in_float64", [](const Scaled& x) { return x.in(Dtype::float64); });
-
+    bindRoutes(m);
     py::class_<Geometry, std::shared_ptr<Geometry>> geometry(m, "Geometry");
     defineCalls<float>(geometry);
     defineCalls<double>(geometry);
-    py::class_<Schatten, Geometry, std::shared_ptr<Schatten>>(m, "Schatten").def(py::init(&makeSchatten));
-    py::class_<Lp, Geometry, std::shared_ptr<Lp>>(m, "Lp").def(py::init<Value>());
-    py::class_<LineNorm, Geometry, std::shared_ptr<LineNorm>>(m, "LineNorm").def(py::init([](bool columns) {
-        return std::make_shared<LineNorm>(linesOf(columns));
-    }));
+    py::class_<Schatten, Geometry, std::shared_ptr<Schatten>>(m, "Schatten")
+        .def(py::init(&makeSchatten), py::arg("p"), py::arg("route"), py::arg("iteration"), py::arg("rcond"),
+             py::arg("rtol"));
+    py::class_<Lp, Geometry, std::shared_ptr<Lp>>(m, "Lp").def(py::init<Value>(), py::arg("p"));
+    py::class_<LineNorm, Geometry, std::shared_ptr<LineNorm>>(m, "LineNorm")
+        .def(py::init([](bool columns) { return std::make_shared<LineNorm>(linesOf(columns)); }),
+             py::arg("columns"));
     py::class_<Switched, Geometry, std::shared_ptr<Switched>>(m, "Switched")
-        .def(py::init<Value, std::vector<std::shared_ptr<const Geometry>>>());
+        .def(py::init<Value, std::vector<std::shared_ptr<const Geometry>>>(), py::arg("choice"),
+             py::arg("geometries"));
 }
 
 }  // namespace schattor

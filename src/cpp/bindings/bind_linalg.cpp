@@ -1,8 +1,8 @@
 #include <pybind11/stl.h>
 
-#include "base/blas_threads.h"
 #include "bindings/arrays.h"
 #include "bindings/bind.h"
+#include "linalg/blas_threads.h"
 #include "linalg/newton_schulz.h"
 #include "linalg/svd.h"
 
@@ -11,17 +11,30 @@ namespace py = pybind11;
 namespace schattor {
 namespace {
 
-py::list coefficientTable() {
-    py::list rows;
-    for (const CoefficientSet& set : coefficientSets()) {
-        py::tuple steps(set.steps.size());
-        for (std::size_t i = 0; i < set.steps.size(); ++i)
-            steps[i] = py::make_tuple(set.steps[i][0], set.steps[i][1], set.steps[i][2]);
-        rows.append(py::make_tuple(py::str(set.name.data(), set.name.size()), steps, set.defaultSteps,
-                                   set.repeatsLast, set.convergent, set.normFactor,
-                                   py::str(set.source.data(), set.source.size())));
-    }
-    return rows;
+void bindIterations(py::module_& m) {
+    py::class_<CoefficientSet>(m, "CoefficientSet")
+        .def_readonly("name", &CoefficientSet::name)
+        .def_property_readonly(
+            "steps",
+            [](const CoefficientSet& set) { return std::vector(set.steps.begin(), set.steps.end()); })
+        .def_readonly("default_steps", &CoefficientSet::defaultSteps)
+        .def_readonly("repeats_last", &CoefficientSet::repeatsLast)
+        .def_readonly("convergent", &CoefficientSet::convergent)
+        .def_readonly("norm_factor", &CoefficientSet::normFactor)
+        .def_readonly("source", &CoefficientSet::source);
+    m.def("coefficient_sets", [] {
+        const auto sets = coefficientSets();
+        return std::vector(sets.begin(), sets.end());
+    });
+    py::class_<Iteration>(m, "Iteration")
+        .def(py::init([](const std::string& coefficients, std::optional<int> steps,
+                         std::optional<double> rtol, double floor) {
+                 Iteration iteration = makeIteration(coefficients, steps, rtol.value_or(0.0));
+                 iteration.floor = floor;
+                 return iteration;
+             }),
+             py::arg("coefficients"), py::arg("steps"), py::arg("rtol"), py::arg("floor"))
+        .def_readonly("steps", &Iteration::steps);
 }
 
 template <class T>
@@ -50,11 +63,7 @@ void bindSingularValues(py::module_& m) {
 }  // namespace
 
 void bindLinalg(py::module_& m) {
-    m.def("coefficient_table", &coefficientTable);
-    m.def(
-        "check_iteration",
-        [](const std::string& name, int steps) { return makeIteration(name, steps).steps; },
-        py::arg("coefficients"), py::arg("steps"));
+    bindIterations(m);
     bindSingularValues<float>(m);
     bindSingularValues<double>(m);
 }

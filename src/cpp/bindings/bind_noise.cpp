@@ -1,6 +1,6 @@
-#include "base/blas_threads.h"
 #include "bindings/arrays.h"
 #include "bindings/bind.h"
+#include "linalg/blas_threads.h"
 #include "noise/second_moment.h"
 
 namespace py = pybind11;

@@ -1,13 +1,15 @@
+#include <pybind11/native_enum.h>
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
-#include <cstring>
 #include <exception>
+#include <map>
+#include <optional>
 #include <utility>
 
-#include "bindings/arrays.h"
-#include "bindings/backend_names.h"
 #include "bindings/bind.h"
+#include "bindings/named.h"
+#include "bindings/step_inputs.h"
 #include "plan/plan.h"
 
 namespace py = pybind11;
@@ -15,30 +17,10 @@ namespace py = pybind11;
 namespace schattor {
 namespace {
 
-std::string shapeText(const py::array& a) { return py::str(py::tuple(a.attr("shape"))); }
-
-/// Copies an array of any strides and alignment into contiguous memory.
-void copyStrided(const py::array& from, std::byte* to) {
-    const auto item = static_cast<std::size_t>(from.itemsize());
-    const auto dims = static_cast<std::size_t>(from.ndim());
-    std::vector<py::ssize_t> index(dims, 0);
-    const auto* at = static_cast<const std::byte*>(from.data());
-    for (py::ssize_t left = from.size(); left > 0; --left) {
-        std::memcpy(to, at, item);
-        to += item;
-        for (std::size_t d = dims; d-- > 0;) {
-            at += from.strides(static_cast<py::ssize_t>(d));
-            if (++index[d] < from.shape(static_cast<py::ssize_t>(d))) break;
-            at -= index[d] * from.strides(static_cast<py::ssize_t>(d));
-            index[d] = 0;
-        }
-    }
-}
-
-/// The plan as Python sees it: it keeps the parameter arrays alive and turns gradients into pointers.
+/// The plan as Python sees it, with the inputs of its steps.
 class PyPlan {
 public:
-    PyPlan(bool deterministic, int threads) : plan(deterministic, threads) {}
+    PyPlan(bool deterministic, std::optional<int> threads) : plan(deterministic, threads.value_or(0)) {}
 
     std::size_t addGroup(Value lr, std::optional<double> outer,
                          const std::optional<std::pair<Value, Value>>& turns) {
@@ -66,7 +48,7 @@ public:
         auto block = makeBlock(name, {rows, cols}, dtype, weights.mutable_data(), std::move(pipeline));
         block->takesTurns = plan.groups.at(group).turns.has_value();
         plan.addBlock(std::move(block), group, weight);
-        weights_.push_back(std::move(weights));
+        inputs_.addBlock(std::move(weights));
     }
 
     /// Block i reads the weights of block j; all directions of its group then come before the first move.
@@ -76,46 +58,28 @@ public:
         plan.groups[plan.blocks[j]->group].barrier = true;
     }
 
-    void finish() {
-        plan.finish();
-        io_.resize(plan.blocks.size());
-        staged_.resize(plan.blocks.size());
-    }
-
-    /// None, or what was refused: (kind, block, count, largest, limit, extra). `targets` is None for a step.
-    /// Raises what a part in Python has raised.
-    py::object run(const std::string& mode, const py::list& gradients, const std::vector<double>& slots,
-                   const py::object& targets, const py::object& extras) {
-        for (std::size_t i = 0; i < io_.size(); ++i) {
-            io_[i].gradient = pointer(i, gradients[i]);
-            io_[i].extras = {};
-            if (!extras.is_none()) takeExtras(io_[i].extras, extras[py::int_(i)].cast<py::tuple>());
-            io_[i].target = mode == "step" ? weights_[i].mutable_data()
-                                           : targets[py::int_(i)].cast<py::array>().mutable_data();
-        }
-        const Mode kind = mode == "step" ? Mode::step : mode == "update" ? Mode::update : Mode::peek;
+    /// None, or what was refused. `targets` is None for a step. Raises what a part in Python has raised.
+    std::optional<Refusal> run(const std::string& mode, const py::list& gradients,
+                               const std::vector<double>& slots, const std::optional<py::list>& targets,
+                               const std::optional<py::list>& extras) {
+        const Mode kind =
+            named<Mode>("mode", mode, {{"step", Mode::step}, {"update", Mode::update}, {"peek", Mode::peek}});
+        const std::span<BlockIo> io = inputs_.gather(plan, gradients, targets, extras);
         Refusal refusal;
         {
             const py::gil_scoped_release nogil;
-            refusal = plan.run(kind, io_, slots);
+            refusal = plan.run(kind, io, slots);
         }
         if (plan.failure->error) std::rethrow_exception(std::exchange(plan.failure->error, nullptr));
-        if (!refusal) return py::none();
-        static constexpr const char* kinds[] = {"none",     "gradient", "weights",         "magnitude",
-                                                "estimate", "extra",    "extra magnitude", "step"};
-        return py::make_tuple(kinds[static_cast<int>(refusal.kind)], refusal.block, refusal.count,
-                              refusal.largest, refusal.limit, refusal.extra);
+        return refusal ? std::optional(refusal) : std::nullopt;
     }
 
-    py::list report() const {
-        py::list rows;
-        for (const auto& block : plan.blocks) {
-            const BlockReport& r = block->report;
-            if (r.present)
-                rows.append(py::make_tuple(block->name, r.dualNorm, r.stepSize, r.updateRms,
-                                           backendName(r.backend), r.residual, r.fallbacks));
-        }
-        return rows;
+    /// The reports of the blocks that had a gradient, by name.
+    std::map<std::string, BlockReport> report() const {
+        std::map<std::string, BlockReport> reports;
+        for (const auto& block : plan.blocks)
+            if (block->report.present) reports[block->name] = block->report;
+        return reports;
     }
 
     static py::dict state(py::object self, std::size_t i) {
@@ -143,76 +107,75 @@ private:
         for (const auto& part : parts[slot].cast<std::vector<std::shared_ptr<P>>>()) into.push_back(part);
     }
 
-    /// The Python layer has checked these arrays: dtype, shape, C-contiguous. None where there is none.
-    static void takeExtras(Extras<void>& extras, const py::tuple& given) {
-        const auto samples = [&](std::size_t i) -> Samples<void> {
-            if (given[i].is_none()) return {};
-            const auto a = given[i].cast<py::array>();
-            return {a.data(), a.shape(0)};
-        };
-        if (!given[0].is_none()) extras.previous = given[0].cast<py::array>().data();
-        extras.activations = samples(1);
-        extras.deltas = samples(2);
-        extras.perExample = samples(3);
-    }
-
-    const void* pointer(std::size_t i, const py::handle& gradient) {
-        if (gradient.is_none()) return nullptr;
-        const std::string& name = plan.blocks[i]->name;
-        const py::array& w = weights_[i];
-        // NumPy's arithmetic turns 0-D arrays into scalars.
-        const bool scalar =
-            w.ndim() == 0 && py::isinstance(gradient, py::module_::import("numpy").attr("generic"));
-        if (!scalar && !py::isinstance<py::array>(gradient))
-            throw py::type_error("gradient of block '" + name + "' must be a NumPy array or None, got " +
-                                 std::string(py::str(py::type::of(gradient).attr("__name__"))));
-        const auto g = scalar ? py::array::ensure(gradient) : py::reinterpret_borrow<py::array>(gradient);
-        if (!g.dtype().equal(w.dtype()))
-            throw py::type_error("gradient of block '" + name + "' must have the parameter's dtype " +
-                                 std::string(py::str(w.dtype())) + ", got " +
-                                 std::string(py::str(g.dtype())));
-        if (g.ndim() != w.ndim() || !std::equal(g.shape(), g.shape() + g.ndim(), w.shape()))
-            throw py::value_error("gradient of block '" + name + "' must have the parameter's shape " +
-                                  shapeText(w) + ", got " + shapeText(g));
-        static const std::byte empty{};
-        if (g.size() == 0) return &empty;
-        if (isPlain(g) && !scalar) {
-            const auto* begin = static_cast<const std::byte*>(g.data());
-            if (!plan.mustCopy(i, begin, begin + g.nbytes())) return begin;
-        }
-        staged_[i].resize(static_cast<std::size_t>(g.nbytes()));
-        copyStrided(g, staged_[i].data());
-        return staged_[i].data();
-    }
-
-    std::vector<py::array> weights_;
-    std::vector<BlockIo> io_;
-    std::vector<std::vector<std::byte>> staged_;  ///< copies of gradients that cannot be read in place
+    StepInputs inputs_;
 };
+
+void bindRefusal(py::module_& m) {
+    py::native_enum<Extra> extra(m, "Extra", "enum.Enum");
+    for (const ExtraInput& input : extraInputs()) extra.value(input.name, input.extra);
+    extra.finalize();
+    using Kind = Refusal::Kind;
+    py::native_enum<Kind>(m, "RefusalKind", "enum.Enum")
+        .value("none", Kind::none)
+        .value("gradient_not_finite", Kind::gradientNotFinite)
+        .value("weights_not_finite", Kind::weightsNotFinite)
+        .value("gradient_too_large", Kind::gradientTooLarge)
+        .value("estimate_too_large", Kind::estimateTooLarge)
+        .value("extra_not_finite", Kind::extraNotFinite)
+        .value("extra_too_large", Kind::extraTooLarge)
+        .value("step_not_finite", Kind::stepNotFinite)
+        .finalize();
+    py::class_<Refusal>(m, "Refusal")
+        .def(py::init([](Kind kind, std::size_t block, Index count, Extra which) {
+                 return Refusal{
+                     .kind = kind, .block = block, .count = count, .extra = static_cast<std::size_t>(which)};
+             }),
+             py::arg("kind"), py::arg("block"), py::arg("count"), py::arg("extra"))
+        .def_readonly("kind", &Refusal::kind)
+        .def_readonly("block", &Refusal::block)
+        .def_readonly("count", &Refusal::count)
+        .def_readonly("largest", &Refusal::largest)
+        .def_readonly("limit", &Refusal::limit)
+        .def_property_readonly("extra", [](const Refusal& r) { return static_cast<Extra>(r.extra); });
+}
 
 }  // namespace
 
 void bindPlan(py::module_& m) {
+    bindRefusal(m);
     py::class_<PyPlan>(m, "Plan")
-        .def(py::init<bool, int>())
-        .def("add_group", &PyPlan::addGroup)
-        .def("add_block", &PyPlan::addBlock)
-        .def("pair", &PyPlan::pair)
-        .def("finish", &PyPlan::finish)
-        .def("run", &PyPlan::run)
+        .def(py::init<bool, std::optional<int>>(), py::arg("deterministic"), py::arg("threads"))
+        .def("add_group", &PyPlan::addGroup, py::arg("lr"), py::arg("outer"), py::arg("turns"))
+        .def("add_block", &PyPlan::addBlock, py::arg("name"), py::arg("weights"), py::arg("rows"),
+             py::arg("cols"), py::arg("parts"), py::arg("group"), py::arg("weight"))
+        .def("pair", &PyPlan::pair, py::arg("block"), py::arg("partner"))
+        .def("finish", [](PyPlan& p) { p.plan.finish(); })
+        .def("run", &PyPlan::run, py::arg("mode"), py::arg("gradients"), py::arg("slots"), py::arg("targets"),
+             py::arg("extras"))
         .def("skip", [](PyPlan& p) { p.plan.skip(); })
         .def_property_readonly("failure", [](const PyPlan& p) { return p.plan.failure; })
         .def("report", &PyPlan::report)
-        .def("state", &PyPlan::state)
-        .def("divided", [](const PyPlan& p, std::size_t i) { return p.plan.divided(i); })
-        .def("count", [](const PyPlan& p, std::size_t i) { return p.plan.blocks.at(i)->count; })
-        .def("pace", [](const PyPlan& p, std::size_t i) { return p.plan.blocks.at(i)->pace(); })
-        .def("state_written",
-             [](PyPlan& p, std::size_t i, std::int64_t count) {
-                 p.plan.blocks.at(i)->count = count;
-                 p.plan.blocks.at(i)->stateWritten();
-             })
-        .def_property_readonly("report_step", [](const PyPlan& p) { return p.plan.reportStep; })
+        .def("state", &PyPlan::state, py::arg("block"))
+        .def(
+            "divided", [](const PyPlan& p, std::size_t i) { return p.plan.divided(i); }, py::arg("block"))
+        .def(
+            "count", [](const PyPlan& p, std::size_t i) { return p.plan.blocks.at(i)->count; },
+            py::arg("block"))
+        .def(
+            "pace", [](const PyPlan& p, std::size_t i) { return p.plan.blocks.at(i)->pace(); },
+            py::arg("block"))
+        .def(
+            "state_written",
+            [](PyPlan& p, std::size_t i, std::int64_t count) {
+                p.plan.blocks.at(i)->count = count;
+                p.plan.blocks.at(i)->stateWritten();
+            },
+            py::arg("block"), py::arg("count"))
+        .def_property_readonly("report_step",
+                               [](const PyPlan& p) -> std::optional<std::int64_t> {
+                                   if (p.plan.reportStep < 0) return std::nullopt;
+                                   return p.plan.reportStep;
+                               })
         .def_property(
             "step", [](const PyPlan& p) { return p.plan.step; },
             [](PyPlan& p, std::int64_t s) { p.plan.step = s; })

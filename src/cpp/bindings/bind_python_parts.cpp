@@ -94,20 +94,23 @@ public:
         return out;
     }
 
-    /// What the Python side makes its Context of.
+    /// What the Python side makes its Context of, by name.
     template <class T>
-    py::tuple contextRow(const Context<T>& c) const {
+    py::dict contextRow(const Context<T>& c) const {
+        using namespace py::literals;
         py::list state;
         for (std::size_t i = 0; i < arrays.size(); ++i)
             state.append(over(c.state[i], lengths(arrays[i].shape)));
         const Extras<T>& extras = c.extras;
-        return py::make_tuple(
-            orNone(c.weights, lengths(c.shape)), c.step, c.count, c.lr, c.limit, c.salt, state,
-            over(c.scalars.data(), {static_cast<py::ssize_t>(numbers.size())}),
-            orNone(extras.previous, lengths(c.shape)),
-            orNone(extras.activations.data, {extras.activations.count, c.shape.cols}),
-            orNone(extras.deltas.data, {extras.deltas.count, c.shape.rows}),
-            orNone(extras.perExample.data, {extras.perExample.count, c.shape.rows, c.shape.cols}));
+        return py::dict(
+            "weights"_a = orNone(c.weights, lengths(c.shape)), "step"_a = c.step, "count"_a = c.count,
+            "lr"_a = c.lr, "limit"_a = c.limit, "salt"_a = c.salt, "arrays"_a = state,
+            "numbers"_a = over(c.scalars.data(), {static_cast<py::ssize_t>(numbers.size())}),
+            "gradient_at_previous"_a = orNone(extras.previous, lengths(c.shape)),
+            "activations"_a = orNone(extras.activations.data, {extras.activations.count, c.shape.cols}),
+            "deltas"_a = orNone(extras.deltas.data, {extras.deltas.count, c.shape.rows}),
+            "per_example"_a =
+                orNone(extras.perExample.data, {extras.perExample.count, c.shape.rows, c.shape.cols}));
     }
 
     std::vector<StateSlot> arrays;
@@ -291,7 +294,7 @@ private:
 
 template <class Part, class Slot>
 void define(py::module_& m, const char* name) {
-    py::class_<Part, Slot, std::shared_ptr<Part>>(m, name).def(py::init<py::object>());
+    py::class_<Part, Slot, std::shared_ptr<Part>>(m, name).def(py::init<py::object>(), py::arg("bridge"));
 }
 
 }  // namespace
@@ -305,8 +308,9 @@ void bindPythonParts(py::module_& m) {
     define<PythonGeometry, Geometry>(m, "PythonGeometry");
     py::class_<PythonScaling, Scaling, std::shared_ptr<PythonScaling>>(m, "PythonScaling")
         .def(py::init([](py::object bridge, const std::string& rule) {
-            return std::make_shared<PythonScaling>(std::move(bridge), ruleOf(rule));
-        }));
+                 return std::make_shared<PythonScaling>(std::move(bridge), ruleOf(rule));
+             }),
+             py::arg("bridge"), py::arg("rule"));
 }
 
 }  // namespace schattor

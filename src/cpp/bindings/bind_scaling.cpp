@@ -14,16 +14,19 @@ void bindScaling(py::module_& m) {
     py::class_<Scaling, std::shared_ptr<Scaling>>(m, "Scaling");
     py::class_<NormScaling, Scaling, std::shared_ptr<NormScaling>>(m, "NormScaling")
         .def(py::init([](const std::string& rule, double shapeFactor) {
-            return std::make_shared<NormScaling>(ruleOf(rule), shapeFactor);
-        }));
+                 return std::make_shared<NormScaling>(ruleOf(rule), shapeFactor);
+             }),
+             py::arg("rule"), py::arg("shape_factor"));
 
     py::class_<ClippedNorm, Scaling, std::shared_ptr<ClippedNorm>>(m, "ClippedNorm")
-        .def(py::init<double, Value>());
+        .def(py::init<double, Value>(), py::arg("shape_factor"), py::arg("rho"));
     py::class_<SmoothnessStep, Scaling, std::shared_ptr<SmoothnessStep>>(m, "SmoothnessStep")
-        .def(py::init<double, Value, Value>());
-    py::class_<NormPower, Scaling, std::shared_ptr<NormPower>>(m, "NormPower").def(py::init<double, Value>());
+        .def(py::init<double, Value, Value>(), py::arg("shape_factor"), py::arg("L0"), py::arg("L1"));
+    py::class_<NormPower, Scaling, std::shared_ptr<NormPower>>(m, "NormPower")
+        .def(py::init<double, Value>(), py::arg("shape_factor"), py::arg("power"));
     py::class_<SwitchedScaling, Scaling, std::shared_ptr<SwitchedScaling>>(m, "SwitchedScaling")
-        .def(py::init<Value, std::vector<std::shared_ptr<const Scaling>>>());
+        .def(py::init<Value, std::vector<std::shared_ptr<const Scaling>>>(), py::arg("choice"),
+             py::arg("scalings"));
 }
 
 }  // namespace schattor

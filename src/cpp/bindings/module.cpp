@@ -1,5 +1,5 @@
-#include "base/blas_threads.h"
 #include "bindings/bind.h"
+#include "linalg/blas_threads.h"
 
 namespace py = pybind11;
 
@@ -8,6 +8,7 @@ PYBIND11_MODULE(_core, m) {
     m.attr("blas_built_with") = SCHATTOR_BLAS_NAME;
     m.def("blas_threads", &schattor::blasThreads);
     m.def("blas_description", &schattor::blasDescription);
+    schattor::bindResults(m);
     schattor::bindLinalg(m);
     schattor::bindTransform(m);
     schattor::bindEstimatorParts(m);

@@ -1,10 +1,12 @@
+#include "geometry/band_route.h"
+
 #include <algorithm>
 #include <cmath>
 
 #include "base/kernels.h"
-#include "geometry/ball_problem.h"
 #include "linalg/band_function.h"
 #include "linalg/band_reduction.h"
+#include "linalg/blas_threads.h"
 
 namespace schattor {
 namespace {
@@ -101,11 +103,14 @@ bool findInterval(BandFunction& function, const Exponents& e, double cutoff, dou
 
 }  // namespace
 
-bool bandServes(const Exponents& e) { return e.q <= 4.0 + 1e-9 && e.q != 2.0; }
+bool bandServes(Shape, const Exponents& e) { return e.q <= 4.0 + 1e-9 && e.q != 2.0; }
+
+bool bandPromises(Shape, Dtype dtype, double rtol) { return dtype == Dtype::float32 || rtol > 0.0; }
 
 template <class T>
 bool ballByBand(const BallProblem<T>& problem, OracleResult& result) {
     const Shape s = problem.shape;
+    const SingleThreadedBlas single(problem.team != nullptr);
     Arena& arena = *problem.arena;
     const ArenaFrame frame(arena);
     const Exponents& e = problem.e;
@@ -148,13 +153,12 @@ bool ballByBand(const BallProblem<T>& problem, OracleResult& result) {
     reduction.restore(x, wide, problem.team);
     if (tall) transpose({s.cols, s.rows}, x, problem.d);
 
-    result.backend = Backend::band;
     result.dualNorm = {norm * std::sqrt(function.scale()), problem.exponent};
     result.frobenius = sizes.direction * std::abs(fitted);
     return true;
 }
 
-std::size_t bandBallScratch(Shape shape, Dtype dtype) {
+std::size_t bandBallScratch(Shape shape, Dtype dtype, double) {
     const Index k = shape.smaller(), wide = shape.larger(), width = bandWidth(k);
     const bool tall = shape.rows > shape.cols;
     const auto entries = static_cast<std::size_t>(tall ? shape.size() : 0);

@@ -1,9 +1,10 @@
+#include "geometry/chebyshev_route.h"
+
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
 
 #include "base/kernels.h"
-#include "geometry/ball_problem.h"
 #include "linalg/blas.h"
 #include "linalg/chebyshev.h"
 #include "linalg/spectrum.h"
@@ -95,7 +96,6 @@ bool ballIn(const BallProblem<T>& problem, OracleResult& result) {
     symmetric::apply(s, scaled, x, problem.d);
     const double frobenius = std::sqrt(kernels::sumOfSquares(s.size(), problem.d));
     if (!(fit.error * root * -factor / frobenius + excess + rounding <= allowed)) return false;
-    result.backend = Backend::chebyshev;
     result.dualNorm = {norm * top, exponent};
     result.frobenius = frobenius;
     return true;
@@ -114,12 +114,14 @@ bool inSingle(double rtol) {
     return dtypeOf<T> == Dtype::float32 && rtol >= singleServes;
 }
 
+bool longEnough(Shape s) { return s.smaller() >= 16 && s.larger() >= 2 * s.smaller(); }
+
 }  // namespace
 
-bool chebyshevShape(Shape s) { return s.smaller() >= 16 && s.larger() >= 2 * s.smaller(); }
+bool chebyshevServes(Shape s, const Exponents& e) { return longEnough(s) && e.q <= 8.0 + 1e-9 && e.q != 2.0; }
 
-bool chebyshevServes(Shape s, const Exponents& e) {
-    return chebyshevShape(s) && e.q <= 8.0 + 1e-9 && e.q != 2.0;
+bool chebyshevPromises(Shape s, Dtype dtype, double rtol) {
+    return longEnough(s) && (rtol > 0.0 || (dtype == Dtype::float32 && s.larger() >= 3 * s.smaller()));
 }
 
 template <class T>
@@ -128,6 +130,7 @@ bool ballByChebyshev(const BallProblem<T>& problem, OracleResult& result) {
 }
 
 std::size_t chebyshevBallScratch(Shape s, Dtype dtype, double rtol) {
+    if (!longEnough(s)) return 0;
     if (dtype == Dtype::float64) return scratchIn<double, double>(s);
     return inSingle<float>(rtol) ? scratchIn<float, float>(s) : scratchIn<float, double>(s);
 }

@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <optional>
+#include <string_view>
 
 #include "base/part.h"
 #include "base/scaled.h"
@@ -9,19 +10,17 @@
 
 namespace schattor {
 
-enum class Backend {
-    none,
-    frobenius,
-    entrywise,
-    svd,
-    gram,
-    band,
-    chebyshev,
-    newtonSchulz,
-    qdwh,
-    subspace,
-    user  ///< a geometry from outside of the library
+/// What a result was computed by: a row of the table of routes (routes.h), or one of these.
+struct Backend {
+    std::string_view name;
+    friend bool operator==(const Backend&, const Backend&) = default;
+
+    static const Backend none, frobenius, entrywise, svd, subspace;
+    static const Backend user;  ///< a geometry from outside of the library
 };
+inline constexpr Backend Backend::none{"none"}, Backend::frobenius{"frobenius"},
+    Backend::entrywise{"entrywise"}, Backend::svd{"svd"}, Backend::subspace{"subspace"},
+    Backend::user{"user"};
 
 /// What an oracle returns beside the array d that it writes. The ball direction is ballScale * d
 /// and the regularization step regularizedScale * d: whoever applies the step multiplies by the

@@ -1,9 +1,10 @@
+#include "geometry/gram_route.h"
+
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
 
 #include "base/kernels.h"
-#include "geometry/ball_problem.h"
 #include "linalg/blas.h"
 
 namespace schattor {
@@ -119,14 +120,13 @@ bool ballByGram(const BallProblem<T>& problem, OracleResult& result) {
     else
         blas::gemm<T>('N', 'T', wide, k, k, T(-1), right, wide, left, k, T(0), problem.d, wide);
 
-    result.backend = Backend::gram;
     result.dualNorm = powerNorm(sigma, problem.e.q);
     result.dualNorm.exponent += problem.exponent;
     result.frobenius = std::sqrt(kernels::sumOfSquares(k, f.data()));
     return true;
 }
 
-std::size_t gramBallScratch(Shape shape, Dtype dtype) {
+std::size_t gramBallScratch(Shape shape, Dtype dtype, double) {
     const Sizes n = sizes(shape);
     const auto bytes = [](std::size_t count) { return Arena::bytesFor<double>(count); };
     const std::size_t eigen = bytes(n.k) + bytes(n.work) + Arena::bytesFor<int>(n.iwork);
@@ -134,6 +134,11 @@ std::size_t gramBallScratch(Shape shape, Dtype dtype) {
         bytes(n.block) + 2 * bytes(n.k) +
         (dtype == Dtype::float32 ? Arena::bytesFor<float>(n.gram) + Arena::bytesFor<float>(n.block) : 0);
     return bytes(n.block) + bytes(n.gram) + std::max(eigen, after);
+}
+
+bool gramPromises(Shape shape, Dtype dtype, double rtol) {
+    if (dtype == Dtype::float32) return true;
+    return rtol == 0.0 && shape.larger() >= 4 * shape.smaller() && shape.smaller() >= 8;
 }
 
 template bool ballByGram<float>(const BallProblem<float>&, OracleResult&);

@@ -6,10 +6,10 @@
 #include <stdexcept>
 #include <string>
 
-#include "base/blas_threads.h"
 #include "base/kernels.h"
 #include "geometry/euclidean.h"
 #include "linalg/blas.h"
+#include "linalg/blas_threads.h"
 #include "linalg/norms.h"
 #include "linalg/subspace.h"
 #include "linalg/svd.h"
@@ -92,7 +92,7 @@ void kyFanWeights(std::span<const double> sigma, Index k, double cutoff, double 
               static_cast<double>(cut - above) / static_cast<double>(end - above));
 }
 
-KyFan::KyFan(Index k, Route route, double rtol, std::uint64_t seed)
+KyFan::KyFan(Index k, Route route, std::optional<double> rtol, std::uint64_t seed)
     : k_(k), route_(route), rtol_(rtol), seed_(seed) {
     if (k < 1) throw std::invalid_argument("k must be at least 1, got " + std::to_string(k));
 }
@@ -139,7 +139,7 @@ OracleResult KyFan::bySubspace(const OracleContext& c, Shape s, const T* g, T* d
     const double eps = machineEpsilon(dtypeOf<T>) * static_cast<double>(s.larger());
     const Index count = wanted(s, k_);
     SubspaceOptions options;
-    options.rtol = rtol_ > 0.0 ? rtol_ : sizeof(T) == sizeof(float) ? 1e-6 : 1e-10;
+    options.rtol = rtol_.value_or(sizeof(T) == sizeof(float) ? 1e-6 : 1e-10);
     options.seed = seed_;
     const TopSingular top = topSingular(s, g, count, options, *c.arena);
     const std::span<const double> sigma(top.sigma, static_cast<std::size_t>(count));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "geometry/geometry.h"
 
@@ -13,9 +14,9 @@ class KyFan final : public Geometry {
 public:
     enum class Route { svd, subspace };
 
-    /// `rtol` (a residual relative to sigma_1; 0 stands for 1e-6 in float, 1e-10 in double) and `seed` go
-    /// with Route::subspace.
-    KyFan(Index k, Route route, double rtol, std::uint64_t seed);
+    /// `rtol` (a residual relative to sigma_1; none: 1e-6 in float, 1e-10 in double) and `seed` go with
+    /// Route::subspace.
+    KyFan(Index k, Route route, std::optional<double> rtol, std::uint64_t seed);
 
     OracleResult ball(const OracleContext&, Shape, const float* g, float* d) const override;
     OracleResult ball(const OracleContext&, Shape, const double* g, double* d) const override;
@@ -41,7 +42,7 @@ private:
 
     Index k_;
     Route route_;
-    double rtol_;
+    std::optional<double> rtol_;
     std::uint64_t seed_;
 };
 

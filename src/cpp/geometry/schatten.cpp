@@ -4,14 +4,11 @@
 #include <cmath>
 #include <limits>
 
-#include "base/blas_threads.h"
 #include "base/kernels.h"
-#include "geometry/ball_problem.h"
-#include "geometry/choose_routes.h"
 #include "geometry/euclidean.h"
-#include "linalg/adaptive_polar.h"
+#include "geometry/svd_route.h"
+#include "linalg/blas_threads.h"
 #include "linalg/norms.h"
-#include "linalg/qdwh.h"
 #include "linalg/spectral_norm.h"
 #include "linalg/svd.h"
 
@@ -24,14 +21,14 @@ constexpr Index lanczosFrom = 128;
 
 }  // namespace
 
-Schatten::Schatten(Value p, Route route, std::optional<Iteration> iteration, double rcond, double rtol)
-    : p_(p), route_(route), iteration_(iteration), rcond_(rcond), rtol_(rtol) {}
+Schatten::Schatten(Value p, Options options) : p_(p), options_(options) {}
 
 void Schatten::check(Shape shape) const { checkSvdShape(shape); }
 
 bool Schatten::sharesWork(Shape shape, Dtype dtype) const {
     if (shape.smaller() < Team::worthwhile) return false;
-    return route_ == Route::band || (route_ == Route::automatic && (dtype == Dtype::float32 || rtol_ > 0.0));
+    return std::ranges::any_of(
+        routes(), [&](const Route& route) { return route.shares && mayTry(route, shape, dtype); });
 }
 
 double Schatten::dualNormBound(Shape shape) const {
@@ -39,23 +36,18 @@ double Schatten::dualNormBound(Shape shape) const {
 }
 
 std::size_t Schatten::scratch(Shape shape, Dtype dtype) const {
-    if (route_ == Route::automatic && shape.isVector()) return 0;
-    std::size_t bytes = svdBallScratch(shape, dtype);
-    const bool single = dtype == Dtype::float32;
+    if (options_.route == nullptr && shape.isVector()) return 0;
+    std::size_t bytes = svdBallScratch(shape, dtype, 0.0);
     if (shape.smaller() >= lanczosFrom) bytes = std::max(bytes, spectralNormScratch(shape, dtype));
-    if (route_ == Route::newtonSchulz)
-        return std::max(bytes,
-                        single ? newtonSchulzScratch<float>(shape) : newtonSchulzScratch<double>(shape));
-    if (route_ == Route::qdwh)
-        return std::max(bytes, single ? qdwhScratch<float>(shape) : qdwhScratch<double>(shape));
-    if (route_ != Route::svd)
-        bytes = std::max({bytes, gramBallScratch(shape, dtype), bandBallScratch(shape, dtype)});
-    if (chebyshevShape(shape) && (route_ == Route::chebyshev || route_ == Route::automatic))
-        bytes = std::max(bytes, chebyshevBallScratch(shape, dtype, rtol_));
-    if (route_ == Route::automatic && rtol_ > 0.0)
-        bytes = std::max(bytes,
-                         single ? adaptivePolarScratch<float>(shape) : adaptivePolarScratch<double>(shape));
+    for (const Route& route : routes())
+        if (mayTry(route, shape, dtype))
+            bytes = std::max(bytes, route.scratch(shape, dtype, options_.rtol.value_or(0.0)));
     return bytes;
+}
+
+bool Schatten::mayTry(const Route& route, Shape shape, Dtype dtype) const {
+    if (options_.route != nullptr) return options_.route == &route;
+    return route.promises != nullptr && route.promises(shape, dtype, options_.rtol.value_or(0.0));
 }
 
 namespace {
@@ -71,118 +63,59 @@ Scaled duality(Shape s, const T* g, const T* d, Arena& arena) {
     return {-kernels::dot(s.size(), scaled, d), exponent};
 }
 
-// Turns a polar factor into the direction.
-template <class T>
-OracleResult iterated(const Orthogonalized& x, Shape s, T* d) {
-    kernels::scale(s.size(), -1.0, d, d);
-    OracleResult result;
-    result.backend = Backend::newtonSchulz;
-    result.residual = x.residual;
-    result.frobenius = x.frobenius;
-    result.iterations = x.steps;
-    result.approximate = !x.reached;
-    return result;
-}
-
-Routes only(Schatten::Route route) {
-    Routes routes;
-    routes.chebyshev = route == Schatten::Route::chebyshev;
-    routes.band = route == Schatten::Route::band;
-    routes.gram = route == Schatten::Route::gram;
-    return routes;
-}
-
 }  // namespace
 
-// Each route that is tried falls back to the next one; the SVD always succeeds.
 template <class T>
-OracleResult Schatten::exact(const OracleContext& c, Shape s, const T* g, T* d, double p,
-                             double largest) const {
-    const double eps = machineEpsilon(dtypeOf<T>) * static_cast<double>(s.larger());
-    BallProblem<T> problem{s, g, d, 0, Exponents(p), rcond_ < 0.0 ? eps : rcond_, 8.0 * eps, rtol_};
-    std::frexp(largest, &problem.exponent);
-    problem.arena = c.arena;
-    if (s.smaller() >= Team::worthwhile) problem.team = c.team;
-    problem.fits = &fits_;
-    const Routes routes =
-        route_ == Route::automatic ? chooseRoutes(s, dtypeOf<T>, problem.e, rtol_) : only(route_);
+OracleResult Schatten::byRoutes(const BallProblem<T>& problem, const RouteSet& tried) const {
     OracleResult result;
-    if (routes.chebyshev) {
-        if (chebyshevServes(s, problem.e) && ballByChebyshev(problem, result)) return result;
-        ++result.fallbacks;
-    }
-    if (routes.polar) {
-        const ArenaFrame frame(*c.arena);
-        const Orthogonalized x = adaptivePolar(s, g, 0.5 * rtol_, mostPolarSteps, d, *c.arena);
-        if (x.reached) {
-            result = iterated(x, s, d);
-            result.dualNorm = duality(s, g, d, *c.arena);
-            return result;
+    for (std::size_t i = 0; i < routes().size(); ++i) {
+        if (!tried[i]) continue;
+        const Route& route = routes()[i];
+        if (!route.serves(problem.shape, problem.e) || !route.run(problem, result)) {
+            ++result.fallbacks;
+            continue;
         }
-        ++result.fallbacks;
+        result.backend = {route.name};
+        const Scaled attained = duality(problem.shape, problem.g, problem.d, *problem.arena);
+        if (route.polar)
+            result.dualNorm = attained;
+        else
+            result.residual =
+                std::abs(1.0 - attained.relativeTo(result.dualNorm.exponent) / result.dualNorm.value);
+        result.regularizedScale = result.dualNorm.full();
+        break;
     }
-    if (routes.band && bandServes(problem.e)) {
-        const SingleThreadedBlas single(problem.team != nullptr);
-        if (ballByBand(problem, result)) return result;
-        ++result.fallbacks;
-    }
-    if (route_ == Route::band && !bandServes(problem.e)) ++result.fallbacks;
-    if (routes.gram) {
-        if (ballByGram(problem, result)) return result;
-        ++result.fallbacks;
-    }
-    const int before = result.fallbacks;
-    result = ballBySvd(problem);
-    result.fallbacks += before;
     return result;
-}
-
-template <class T>
-OracleResult Schatten::byIteration(const OracleContext& c, Shape s, const T* g, T* d) const {
-    const ArenaFrame frame(*c.arena);
-    OracleResult result = iterated(newtonSchulz(s, g, *iteration_, d, *c.arena), s, d);
-    if (c.measureOperatorNorm)
-        result.operatorNorm = norm(c, s, d, std::numeric_limits<double>::infinity()).full();
-    return result;
-}
-
-template <class T>
-bool Schatten::byQdwh(const OracleContext& c, Shape s, const T* g, T* d, OracleResult& result) const {
-    const ArenaFrame frame(*c.arena);
-    const QdwhResult x = polarQdwh(s, g, d, *c.arena);
-    if (!x.succeeded) return false;
-    kernels::scale(s.size(), -1.0, d, d);
-    result.backend = Backend::qdwh;
-    result.residual = x.residual;
-    result.frobenius = x.frobenius;
-    result.iterations = x.iterations;
-    return true;
 }
 
 template <class T>
 OracleResult Schatten::run(const OracleContext& c, Shape s, const T* g, T* d) const {
     const double p = p_.at(c.slots);
-    if (route_ == Route::automatic && (s.isVector() || p == 2.0)) return euclideanBall(c, s, g, d);
+    if (options_.route == nullptr && (s.isVector() || p == 2.0)) return euclideanBall(c, s, g, d);
     const double largest = kernels::maxAbs(s.size(), g);
     if (largest == 0.0) {
         std::fill(d, d + s.size(), T(0));
         return {};
     }
     const SingleThreadedBlas single(s.smaller() < threadedBlasFrom);
-    OracleResult polar;
-    const bool halley = route_ == Route::qdwh && byQdwh(c, s, g, d, polar);
-    if (route_ == Route::newtonSchulz || halley) {
-        OracleResult result = halley ? polar : byIteration(c, s, g, d);
-        result.dualNorm = duality(s, g, d, *c.arena);
-        result.regularizedScale = result.dualNorm.full();
-        return result;
-    }
-    OracleResult result = exact(c, s, g, d, p, largest);
-    result.regularizedScale = result.dualNorm.full();
-    if (route_ == Route::qdwh) ++result.fallbacks;
-    if (result.backend == Backend::newtonSchulz) return result;
-    const Scaled attained = duality(s, g, d, *c.arena);
-    result.residual = std::abs(1.0 - attained.relativeTo(result.dualNorm.exponent) / result.dualNorm.value);
+    const double eps = machineEpsilon(dtypeOf<T>) * static_cast<double>(s.larger());
+    BallProblem<T> problem{.shape = s,
+                           .g = g,
+                           .d = d,
+                           .e = Exponents(p),
+                           .cutoff = options_.rcond.value_or(eps),
+                           .tie = 8.0 * eps,
+                           .rtol = options_.rtol.value_or(0.0),
+                           .arena = c.arena,
+                           .team = s.smaller() >= Team::worthwhile ? c.team : nullptr,
+                           .fits = &fits_,
+                           .iteration = options_.iteration ? &*options_.iteration : nullptr};
+    std::frexp(largest, &problem.exponent);
+    OracleResult result =
+        byRoutes(problem, options_.route != nullptr ? onlyRoute(*options_.route)
+                                                    : chooseRoutes(s, dtypeOf<T>, problem.e, problem.rtol));
+    if (c.measureOperatorNorm && options_.iteration)
+        result.operatorNorm = norm(c, s, d, std::numeric_limits<double>::infinity()).full();
     return result;
 }
 

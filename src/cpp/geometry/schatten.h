@@ -2,21 +2,22 @@
 
 #include <optional>
 
-#include "geometry/geometry.h"
-#include "linalg/newton_schulz.h"
-#include "linalg/rational.h"
+#include "geometry/routes.h"
 
 namespace schattor {
 
-/// The Schatten-p norm (Lemma 1). Routes: the closed form for p = 2 and for vectors; those of ball_problem.h,
-/// each falling back to the next more robust one; for p = inf a Newton-Schulz iteration or QDWH.
+/// The Schatten-p norm (Lemma 1). The oracle has a closed form for p = 2 and for vectors; else it goes
+/// through the table of routes, each falling back to the next more robust one.
 class Schatten final : public Geometry {
 public:
-    enum class Route { automatic, svd, gram, band, chebyshev, newtonSchulz, qdwh };
-
-    /// `rcond` < 0 stands for max(m, n) eps, `rtol` = 0 for strict. `iteration` goes with
-    /// Route::newtonSchulz.
-    Schatten(Value p, Route route, std::optional<Iteration> iteration, double rcond, double rtol = 0.0);
+    struct Options {
+        const Route* route = nullptr;             ///< null: chosen anew for each block and exponent
+        std::optional<Iteration> iteration = {};  ///< of the Newton-Schulz route
+        std::optional<double> rcond = {};         ///< none: max(m, n) eps
+        std::optional<double> rtol = {};          ///< none: strict
+    };
+    Schatten(Value p, Options options);
+    explicit Schatten(Value p) : Schatten(p, Options{}) {}
 
     OracleResult ball(const OracleContext&, Shape, const float* g, float* d) const override;
     OracleResult ball(const OracleContext&, Shape, const double* g, double* d) const override;
@@ -32,23 +33,18 @@ public:
     void check(Shape) const override;
 
 private:
+    /// Whether the oracle of some exponent may try a route.
+    bool mayTry(const Route&, Shape, Dtype) const;
     template <class T>
     OracleResult run(const OracleContext&, Shape, const T* g, T* d) const;
+    /// What the first route of `tried` that keeps its promise returns.
     template <class T>
-    OracleResult exact(const OracleContext&, Shape, const T* g, T* d, double p, double largest) const;
-    template <class T>
-    OracleResult byIteration(const OracleContext&, Shape, const T* g, T* d) const;
-    /// False where QDWH did not succeed: the SVD has to follow.
-    template <class T>
-    bool byQdwh(const OracleContext&, Shape, const T* g, T* d, OracleResult& result) const;
+    OracleResult byRoutes(const BallProblem<T>&, const RouteSet& tried) const;
     template <class T>
     Scaled norm(const OracleContext&, Shape, const T* x, double p) const;
 
     Value p_;
-    Route route_;
-    std::optional<Iteration> iteration_;
-    double rcond_;
-    double rtol_;
+    Options options_;
     mutable RationalFits fits_;  ///< a memory of functions of p, not state
 };
 

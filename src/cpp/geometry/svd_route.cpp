@@ -1,8 +1,9 @@
+#include "geometry/svd_route.h"
+
 #include <algorithm>
 
 #include "base/kernels.h"
 #include "base/view.h"
-#include "geometry/ball_problem.h"
 #include "linalg/blas.h"
 #include "linalg/svd.h"
 
@@ -24,7 +25,7 @@ const T* factor(Index n, const double* x, Arena& arena) {
 }  // namespace
 
 template <class T>
-OracleResult ballBySvd(const BallProblem<T>& problem) {
+bool ballBySvd(const BallProblem<T>& problem, OracleResult& result) {
     const Shape s = problem.shape;
     Arena& arena = *problem.arena;
     const ArenaFrame frame(arena);
@@ -41,16 +42,14 @@ OracleResult ballBySvd(const BallProblem<T>& problem) {
     // D = -U diag(f) V'; in LAPACK's view D' = -(V f) U'.
     blas::gemm<T>('N', 'N', s.cols, s.rows, kept, T(-1), right, s.cols, left, k, T(0), problem.d, s.cols);
 
-    OracleResult result;
-    result.backend = Backend::svd;
-    result.fallbacks = svd.fallbacks;
+    result.fallbacks += svd.fallbacks;
     result.dualNorm = powerNorm(sigma, problem.e.q);
     result.dualNorm.exponent += svd.exponent;
     result.frobenius = std::sqrt(kernels::sumOfSquares(k, f.data()));
-    return result;
+    return true;
 }
 
-std::size_t svdBallScratch(Shape shape, Dtype dtype) {
+std::size_t svdBallScratch(Shape shape, Dtype dtype, double) {
     const auto k = static_cast<std::size_t>(shape.smaller());
     std::size_t factors = Arena::bytesFor<double>(k);
     if (dtype == Dtype::float32)
@@ -59,7 +58,7 @@ std::size_t svdBallScratch(Shape shape, Dtype dtype) {
     return svdScratch(shape) + factors;
 }
 
-template OracleResult ballBySvd<float>(const BallProblem<float>&);
-template OracleResult ballBySvd<double>(const BallProblem<double>&);
+template bool ballBySvd<float>(const BallProblem<float>&, OracleResult&);
+template bool ballBySvd<double>(const BallProblem<double>&, OracleResult&);
 
 }  // namespace schattor

@@ -94,15 +94,16 @@ Orthogonalized measure(Index k, const T* gram, int steps) {
 
 }  // namespace
 
-Iteration makeIteration(std::string_view name, int steps, double rtol) {
-    if (steps < 0) throw std::invalid_argument("steps must be at least 1, got " + std::to_string(steps));
-    if (name == "adaptive") return {nullptr, steps == 0 ? adaptiveSteps : steps, rtol};
+Iteration makeIteration(std::string_view name, std::optional<int> steps, double rtol) {
+    if (steps && *steps < 1)
+        throw std::invalid_argument("steps must be at least 1, got " + std::to_string(*steps));
+    if (name == "adaptive") return {nullptr, steps.value_or(adaptiveSteps), rtol};
     const CoefficientSet& set = coefficientSet(name);
     const int length = static_cast<int>(set.steps.size());
-    if (steps > length && !set.repeatsLast)
+    if (steps && *steps > length && !set.repeatsLast)
         throw std::invalid_argument("coefficient set '" + std::string(name) + "' has " +
-                                    std::to_string(length) + " steps, got steps=" + std::to_string(steps));
-    return {&set, steps == 0 ? set.defaultSteps : steps, 0.0};
+                                    std::to_string(length) + " steps, got steps=" + std::to_string(*steps));
+    return {&set, steps.value_or(set.defaultSteps), 0.0};
 }
 
 template <class T>

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "base/arena.h"
 #include "base/types.h"
 #include "linalg/coefficients.h"
@@ -25,9 +27,9 @@ struct Iteration {
     }
 };
 
-/// The iteration `name`, a coefficient set or "adaptive", with `steps` steps (0: the default). `rtol` goes
+/// The iteration `name`, a coefficient set or "adaptive", with `steps` steps (none: the default). `rtol` goes
 /// with "adaptive". Raises std::invalid_argument.
-Iteration makeIteration(std::string_view name, int steps, double rtol = 0.0);
+Iteration makeIteration(std::string_view name, std::optional<int> steps = {}, double rtol = 0.0);
 
 /// x = composite polynomial of G / max(normFactor ||G||_F, floor) on the singular values, for a finite,
 /// non-zero G: an approximation of its polar factor. The residual is ||I - X X'||_F / sqrt(k), taken on

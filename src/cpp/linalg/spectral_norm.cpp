@@ -78,9 +78,7 @@ Search<T>::Search(Shape s, const T* a, const SpectralOptions& options, double* r
     : shape_(s),
       a_(a),
       options_(options),
-      rtol_(options.rtol > 0.0           ? options.rtol
-            : sizeof(T) == sizeof(float) ? 1e-7
-                                         : 1e-13),
+      rtol_(options.rtol.value_or(sizeof(T) == sizeof(float) ? 1e-7 : 1e-13)),
       right_(right),
       arena_(arena),
       k_(s.smaller()),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/arena.h"
 #include "base/types.h"
@@ -23,7 +24,7 @@ struct SpectralNorm {
 };
 
 struct SpectralOptions {
-    double rtol = 0.0;    ///< 0 stands for 1e-7 (float) or 1e-13 (double)
+    std::optional<double> rtol = {};  ///< none: 1e-7 (float) or 1e-13 (double)
     bool certify = true;  ///< otherwise stop when the estimate has converged, whether proven or not
     std::uint64_t seed = 0;
     /// Start: a right singular vector of a similar matrix, or null.

@@ -5,17 +5,17 @@
 #include <cmath>
 #include <vector>
 
-#include "base/blas_threads.h"
 #include "base/kernels.h"
 #include "base/pool.h"
+#include "linalg/blas_threads.h"
 
 namespace schattor {
 
 template <class T>
 Index batchedBall(const Geometry& geometry, Shape shape, std::span<OracleResult> results, const T* g, T* d,
-                  int threads, bool measure) {
+                  std::optional<int> limit, bool measure) {
     const auto count = static_cast<Index>(results.size());
-    if (threads == 0) threads = defaultThreads();
+    const int threads = limit.value_or(defaultThreads());
     // Threads inside a matrix, at three quarters of full efficiency, beat idle threads beside it.
     const bool few = static_cast<double>(count) < 0.75 * threads && shape.smaller() >= threadedBlasFrom;
     const double cost = 2000.0 + static_cast<double>(shape.size()) * static_cast<double>(shape.smaller());
@@ -43,9 +43,9 @@ Index batchedBall(const Geometry& geometry, Shape shape, std::span<OracleResult>
     return notFinite;
 }
 
-template Index batchedBall<float>(const Geometry&, Shape, std::span<OracleResult>, const float*, float*, int,
-                                  bool);
+template Index batchedBall<float>(const Geometry&, Shape, std::span<OracleResult>, const float*, float*,
+                                  std::optional<int>, bool);
 template Index batchedBall<double>(const Geometry&, Shape, std::span<OracleResult>, const double*, double*,
-                                   int, bool);
+                                   std::optional<int>, bool);
 
 }  // namespace schattor

@@ -4,8 +4,8 @@
 #include <limits>
 #include <stdexcept>
 
-#include "base/blas_threads.h"
 #include "base/pool.h"
+#include "linalg/blas_threads.h"
 
 namespace schattor {
 

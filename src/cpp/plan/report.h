@@ -18,6 +18,9 @@ struct BlockReport {
     int fallbacks = 0;
 };
 
+/// What a step may be given for a block beside its gradient, in the order of Extras.
+enum class Extra { gradientAtPrevious, activations, deltas, perExample };
+
 /// Why a step was refused, as a rule before any state was touched.
 struct Refusal {
     enum class Kind {
@@ -35,7 +38,7 @@ struct Refusal {
     Index count = 0;        ///< entries that are not finite
     double largest = 0.0;   ///< largest magnitude found
     double limit = 0.0;     ///< largest magnitude allowed
-    std::size_t extra = 0;  ///< which one, in the order of Extras
+    std::size_t extra = 0;  ///< which Extra
 
     explicit operator bool() const { return kind != Kind::none; }
 };

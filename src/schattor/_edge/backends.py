@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import operator
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from . import _core
 from .values import ACCURACY, NON_NEGATIVE
@@ -51,7 +53,18 @@ def coefficient_sets() -> dict[str, CoefficientSet]:
     >>> st.linalg.coefficient_sets()["muon"].steps
     ((3.4445, -4.775, 2.0315),)
     """
-    return {row[0]: CoefficientSet(*row) for row in _core.coefficient_table()}
+    return {
+        row.name: CoefficientSet(
+            name=row.name,
+            steps=tuple((a, b, c) for a, b, c in row.steps),
+            default_steps=row.default_steps,
+            repeats_last=row.repeats_last,
+            convergent=row.convergent,
+            norm_factor=row.norm_factor,
+            source=row.source,
+        )
+        for row in _core.coefficient_sets()
+    }
 
 
 @dataclass(frozen=True)
@@ -101,10 +114,7 @@ class NewtonSchulz:
     floor: float = 0.0
 
     def __post_init__(self) -> None:
-        steps = 0 if self.steps is None else operator.index(self.steps)
-        if self.steps is not None and steps < 1:
-            raise ValueError(f"steps must be at least 1, got {steps}")
-        object.__setattr__(self, "steps", _core.check_iteration(self.coefficients, steps))
+        steps = None if self.steps is None else operator.index(self.steps)
         if self.coefficients == "adaptive":
             rtol = 1e-3 if self.rtol is None else float(self.rtol)
             if not 0 < rtol < 1:
@@ -115,12 +125,39 @@ class NewtonSchulz:
         elif self.rtol is not None:
             raise ValueError(f"rtol goes with 'adaptive' only, not with {self.coefficients!r}")
         NON_NEGATIVE.check("floor", self.floor)
+        iteration = _core.Iteration(
+            coefficients=self.coefficients, steps=steps, rtol=self.rtol, floor=float(self.floor)
+        )
+        object.__setattr__(self, "steps", iteration.steps)
+
+    def lower(self) -> _core.Iteration:
+        """Return the core's iteration."""
+        return _core.Iteration(
+            coefficients=self.coefficients, steps=self.steps, rtol=self.rtol, floor=float(self.floor)
+        )
 
 
 Backend: TypeAlias = str | NewtonSchulz
-"""A name (`ball_oracle` lists them) or a `NewtonSchulz`."""
+"""A name (`schattor.ball_oracle` lists them) or a `NewtonSchulz`."""
 
-_NAMES = ("auto", "svd", "gram", "band", "chebyshev", "qdwh")
+ROUTES = {route.name: route for route in reversed(_core.routes())}
+"""The core's table of backends by name, the most robust one first."""
+
+NAMES = ("auto", *ROUTES)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def lists_backends(function: F) -> F:
+    """Put the table of backends where the docstring of a function has a line ``<backends>``."""
+    if function.__doc__:
+        rows = [f'- ``"{route.name}"``: {route.description};' for route in ROUTES.values()]
+        rows[-1] = rows[-1][:-1] + "."
+        place = r"^( *)<backends>$"
+        function.__doc__ = re.sub(
+            place, lambda line: "\n".join(line[1] + row for row in rows), function.__doc__, flags=re.MULTILINE
+        )
+    return function
 
 
 def check_backend(backend: Backend, rtol: float | None = None) -> Backend:
@@ -131,11 +168,14 @@ def check_backend(backend: Backend, rtol: float | None = None) -> Backend:
     """
     if backend == "newton_schulz":
         return NewtonSchulz() if rtol is None else NewtonSchulz("adaptive", rtol=rtol)
-    if isinstance(backend, NewtonSchulz) or backend in _NAMES:
+    if isinstance(backend, NewtonSchulz) or backend in NAMES:
         return backend
-    raise ValueError(
-        f"backend must be {', '.join(map(repr, _NAMES))}, 'newton_schulz' or a NewtonSchulz(...), got {backend!r}"
-    )
+    raise ValueError(f"backend must be {', '.join(map(repr, NAMES))} or a NewtonSchulz(...), got {backend!r}")
+
+
+def route_of(backend: Backend) -> _core.Route | None:
+    """Return the row of the table that a backend goes by; None for "auto"."""
+    return ROUTES.get("newton_schulz" if isinstance(backend, NewtonSchulz) else backend)
 
 
 def check_rtol(rtol: float | None) -> None:

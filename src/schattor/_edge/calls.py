@@ -15,9 +15,6 @@ from .info import OracleInfo
 ScaledNorm: TypeAlias = tuple[_core.Scaled, Dtype]
 
 
-OracleRow: TypeAlias = tuple[_core.Scaled, str, float, int, bool, float, int]
-
-
 def compute_norm(part: _core.Geometry, X: npt.ArrayLike, name: str, *, dual: bool = False) -> ScaledNorm:
     """Return the norm or the dual norm, exact also where it exceeds the dtype, and that dtype."""
     array, (rows, cols) = prepare(X, name)
@@ -31,24 +28,32 @@ def compute_norm(part: _core.Geometry, X: npt.ArrayLike, name: str, *, dual: boo
 
 def compute_oracle(
     part: _core.Geometry, G: npt.ArrayLike, name: str, *, regularized: bool = False, measure: bool = False
-) -> tuple[FloatArray, OracleRow]:
+) -> tuple[FloatArray, _core.OracleResult]:
     """Return the direction, and what `OracleInfo` holds with the dual norm exact."""
     array, (rows, cols) = prepare(G, name)
     direction = np.empty(array.shape, dtype=array.dtype)
     if array.size == 0:
-        return direction, (_core.Scaled(), "none", 0.0, 0, False, math.nan, 0)
+        return direction, _core.OracleResult()
     try:
-        row = part.oracle(array, rows, cols, regularized, measure, direction)
+        result = part.oracle(array, rows, cols, regularized, measure, direction)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
-    if regularized and math.isinf(as_float(row[0], array.dtype)):
+    if regularized and math.isinf(as_float(result.dual_norm, array.dtype)):
         raise OverflowError(f"{name}: the dual norm exceeds {array.dtype}, so the step has no finite length")
-    return direction, row
+    return direction, result
 
 
-def oracle_info(row: OracleRow, dtype: Dtype) -> OracleInfo:
-    """Return the row of `compute_oracle` with the dual norm as a number."""
-    return OracleInfo(as_float(row[0], dtype), *row[1:])
+def oracle_info(result: _core.OracleResult, dtype: Dtype) -> OracleInfo:
+    """Return the result of `compute_oracle` with the dual norm as a number."""
+    return OracleInfo(
+        dual_norm=as_float(result.dual_norm, dtype),
+        backend=result.backend,
+        residual=result.residual,
+        fallbacks=result.fallbacks,
+        approximate=result.approximate,
+        operator_norm=result.operator_norm,
+        iterations=result.iterations,
+    )
 
 
 def as_float(norm: _core.Scaled, dtype: Dtype) -> float:

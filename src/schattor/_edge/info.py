@@ -14,9 +14,9 @@ class OracleInfo:
     dual_norm : float
         The dual norm of the input; ``inf`` when it exceeds the dtype. For Newton-Schulz it is ``-<G, D>``.
     backend : str
-        ``"svd"``, ``"gram"``, ``"band"``, ``"chebyshev"``, ``"newton_schulz"``, ``"qdwh"``, ``"frobenius"`` (the
-        closed form of p = 2 and of vectors), ``"entrywise"`` (l_p), ``"subspace"`` (`KyFan`), or ``"none"`` (zero or
-        empty input).
+        One of those that `ball_oracle` takes, ``"frobenius"`` (the closed form of p = 2 and of vectors),
+        ``"entrywise"`` (l_p), ``"subspace"`` (`KyFan`), ``"user"`` (a geometry in Python), or ``"none"`` (zero or empty
+        input).
     residual : float
         For the exact backends the relative duality gap ``|1 + <G, D> / ||G||_q|``; for Newton-Schulz and
         QDWH ``||I - D D'||_F / sqrt(k)`` on the smaller side; for subspaces the largest residual of a singular

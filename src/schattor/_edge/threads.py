@@ -7,8 +7,8 @@ import operator
 MOST_THREADS = 1024
 
 
-def check_threads(n_threads: int | None) -> int:
-    """Return the number of threads for the core, where 0 leaves it to the process, or raise.
+def check_threads(n_threads: int | None) -> int | None:
+    """Return the number of threads for the core, None leaves it to the process, or raise.
 
     Raises
     ------
@@ -16,7 +16,7 @@ def check_threads(n_threads: int | None) -> int:
         Unless `n_threads` is None or an integer of at least 1.
     """
     if n_threads is None:
-        return 0
+        return None
     try:
         count = operator.index(n_threads)
     except TypeError:

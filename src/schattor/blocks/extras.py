@@ -7,17 +7,23 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .._edge import _core
 from .._edge.arrays import FloatArray
 from .block import Block
 from .structure import flatten
 
-EXTRAS = ("gradient_at_previous", "activations", "deltas", "per_example")
-"""Their names, in the order of the core's `Extras`."""
+EXTRAS = tuple(_core.Extra.__members__)
+"""Their names, as the core lists them."""
 
 CALLABLES = ("closure", "hvp")
 """Names of those that are functions."""
 
-Row: TypeAlias = tuple[FloatArray | None, ...]
+Row: TypeAlias = dict[str, FloatArray]
+"""The extras of one block by name, those that its recipe reads."""
+
+
+_SEEN = {"activations": "deltas", "deltas": "activations"}
+"""What they are for a block stored as the transpose of its (out, in) matrix: the core's rows are the fan-in."""
 
 
 def flatten_extras(extras: Mapping[str, Any], read: frozenset[str]) -> dict[str, Any]:
@@ -51,7 +57,7 @@ def with_means(grads: Any, per_example: Mapping[str, Any]) -> dict[str, Any]:
 def extras_of(
     block: Block, required: frozenset[str], given: Mapping[str, Mapping[str, Any]], *, first: bool
 ) -> Row:
-    """Return the extras of one block in the core's order; None where its recipe does not read them.
+    """Return the extras of one block that its recipe reads, as the core sees the block.
 
     Raises
     ------
@@ -60,15 +66,16 @@ def extras_of(
     TypeError, ValueError
         For another dtype or shape.
     """
-    row: list[FloatArray | None] = []
+    row: Row = {}
     for kind in EXTRAS:
-        value = given.get(kind, {}).get(block.owner) if kind in required else None
-        if value is None and kind in required and not (first and kind == "gradient_at_previous"):
+        if kind not in required:
+            continue
+        value = given.get(kind, {}).get(block.owner)
+        if value is not None:
+            row[_SEEN.get(kind, kind) if block.transposed else kind] = _checked(kind, block, value)
+        elif not (first and kind == "gradient_at_previous"):
             raise KeyError(f"step lacks {kind} for block {block.owner!r}, which its recipe reads")
-        row.append(None if value is None else _checked(kind, block, value))
-    if block.transposed:  # the core's rows are the fan-in then
-        row[1], row[2] = row[2], row[1]
-    return tuple(row)
+    return row
 
 
 def read_extras(

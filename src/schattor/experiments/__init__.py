@@ -9,7 +9,7 @@ From Python::
     from schattor import experiments
 
     results = experiments.run("quadratic", quick=True)  # made now
-    results = experiments.stored("quadratic")  # those of the repository
+    results = experiments.stored("quadratic")  # those that come with the package
     figure = experiments.load("quadratic").figures["losses"](results)
 """
 
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 NAMES = ("quadratic", "features", "mlp", "language_model", "dimension", "theorems")
-STORED = Path("docs") / "experiments"
+STORED = Path(__file__).parent / "_stored"  # written by the full forms, and copied there by hand
 
 
 def load(name: str) -> Experiment:
@@ -88,15 +88,14 @@ def run(name: str, *, quick: bool = False, seed: int = 0, out: Path | str | None
 
 
 def stored(name: str) -> Results:
-    """Return the full results that the repository keeps, from any folder inside it.
+    """Return the full results, which come with the package.
 
     Raises
     ------
+    ValueError
+        For an unknown name.
     StoredError
-        Outside of the repository.
+        Where there are none.
     """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / STORED / name / FILE).is_file():
-            return Results.read(folder / STORED / name)
-    raise StoredError(f"no {STORED / name / FILE} above {here}: run `schattor experiment {name}`")
+    load(name)
+    return Results.read(STORED / name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.random import SeedSequence
 
-from .._version import __version__
+from .._provenance import provenance
 from .results import FILE, Record, Results, StoredError, plain
 from .tools.progress import Progress
 from .tools.tuning import search_grid
@@ -195,7 +195,10 @@ def open_session(
     """
     settings = plain(dataclasses.asdict(experiment.quick if quick else experiment.full))
     command = f"schattor experiment {experiment.name}{' --quick' if quick else ''} --seed {seed}"
-    wanted = Results(experiment.name, quick, seed, __version__, command, settings)
+    made = provenance()
+    wanted = Results(
+        experiment.name, quick, seed, str(made["version"]), command, settings, made["commit"], made["date"]
+    )
     if not (directory / FILE).exists():
         return Session(wanted, directory, progress)
     stored = Results.read(directory)
@@ -204,4 +207,7 @@ def open_session(
             raise StoredError(
                 f"{directory / FILE}: holds runs of another {name} ({old}); remove it or choose another --out"
             )
+    known = stored.commit.split(", ") if stored.commit else []
+    if wanted.commit not in (None, *known) and not stored.complete:
+        stored.commit = ", ".join([*known, str(wanted.commit)])
     return Session(stored, directory, progress)

@@ -30,8 +30,11 @@ class Results:
 
     Attributes
     ----------
-    experiment, command, version : str
-        Name, command line and package version.
+    experiment, command : str
+        Name and command line.
+    version, commit, date : str
+        Of the package and of the checkout that made the first run, where there was one; another commit that made later
+        runs is added.
     quick : bool
     seed : int
     settings : dict
@@ -48,6 +51,8 @@ class Results:
     version: str
     command: str
     settings: dict[str, Any]
+    commit: str | None = None
+    date: str | None = None
     complete: bool = False
     runs: dict[str, Record] = field(default_factory=dict)
 

@@ -130,20 +130,28 @@ def spectral_norm(
     True
     """
     array, (rows, cols) = prepare(A, "A")
-    tolerance = 0.0 if rtol is None else POSITIVE.check("rtol", rtol)
+    tolerance = None if rtol is None else POSITIVE.check("rtol", rtol)
     vector = np.zeros(cols) if v0 is None else _starts(v0, (cols,), "v0")
     if array.size == 0:
-        row: tuple[float, float, float, str, int, int, bool] = (0.0, 0.0, 0.0, "closed_form", 0, 0, True)
+        found = _core.SpectralNorm()
     else:
         try:
-            row = _core.spectral_norm(array, rows, cols, tolerance, certify, 0, v0 is not None, vector)
+            found = _core.spectral_norm(array, rows, cols, tolerance, certify, v0 is not None, vector)
         except ValueError as error:
             raise ValueError(f"A: {error}") from None
-    value, lower, upper, method, iterations, fallbacks, certified = row
     if not return_info:
-        return value
-    right = vector.astype(array.dtype)
-    return value, SpectralNormInfo(value, lower, upper, certified, method, iterations, fallbacks, right)
+        return found.value
+    info = SpectralNormInfo(
+        value=found.value,
+        lower=found.lower,
+        upper=found.upper,
+        certified=found.certified,
+        method=found.method,
+        iterations=found.iterations,
+        fallbacks=found.fallbacks,
+        vector=vector.astype(array.dtype),
+    )
+    return found.value, info
 
 
 def _default_rtol(dtype: Dtype) -> float:

@@ -88,9 +88,9 @@ def newton_schulz(
     True
     """
     part = schatten_part(math.inf, NewtonSchulz(coefficients, steps, rtol))
-    direction, row = compute_oracle(part, A, "A", measure=return_info)
+    direction, found = compute_oracle(part, A, "A", measure=return_info)
     result = np.negative(direction)
-    return (result, oracle_info(row, result.dtype)) if return_info else result
+    return (result, oracle_info(found, result.dtype)) if return_info else result
 
 
 def polar_factor(A: npt.ArrayLike, backend: Backend = "auto") -> FloatArray:
@@ -103,7 +103,8 @@ def polar_factor(A: npt.ArrayLike, backend: Backend = "auto") -> FloatArray:
     ----------
     A : array_like, shape (m, n)
         float32 and float64 are kept; integers become float64.
-    backend : {"auto", "svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"} or NewtonSchulz
+    backend : str or NewtonSchulz
+        As in `schattor.ball_oracle`.
 
     Returns
     -------

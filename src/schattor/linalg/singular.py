@@ -81,6 +81,19 @@ class TopSingularInfo:
     fallbacks: int
 
 
+_NOTHING = TopSingularInfo(
+    residual=0.0,
+    lower=0.0,
+    upper=0.0,
+    converged=True,
+    certified=True,
+    method="none",
+    iterations=0,
+    fallbacks=0,
+)
+"""Of a zero matrix."""
+
+
 @overload
 def top_singular(
     A: npt.ArrayLike,
@@ -179,18 +192,31 @@ def top_singular(
     left = np.zeros((count, rows), dtype=array.dtype)
     sigma = np.zeros(count, dtype=array.dtype)
     right = np.zeros((count, cols), dtype=array.dtype)
+    found = None
     if np.any(array):
         seed = int(np.random.default_rng(rng).integers(2**63))
         try:
-            row = _core.top_singular(array, rows, cols, tolerance, certify, seed, starts, left, sigma, right)
+            found = _core.top_singular(
+                array, rows, cols, tolerance, certify, seed, starts, left, sigma, right
+            )
         except ValueError as error:
             raise ValueError(f"A: {error}") from None
     else:
         np.fill_diagonal(left, 1)
         np.fill_diagonal(right, 1)
-        row = (0.0, 0.0, 0.0, "none", 0, 0, True, True)
     if not return_info:
         return left.T, sigma, right
-    residual, lower, upper, method, iterations, fallbacks, converged, certified = row
-    info = TopSingularInfo(residual, lower, upper, converged, certified, method, iterations, fallbacks)
-    return left.T, sigma, right, info
+    return left.T, sigma, right, _NOTHING if found is None else _info(found)
+
+
+def _info(found: _core.TopSingular) -> TopSingularInfo:
+    return TopSingularInfo(
+        residual=found.residual,
+        lower=found.lower,
+        upper=found.upper,
+        converged=found.converged,
+        certified=found.certified,
+        method=found.method,
+        iterations=found.iterations,
+        fallbacks=found.fallbacks,
+    )

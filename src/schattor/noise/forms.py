@@ -37,7 +37,8 @@ class Form:
     @property
     def core(self) -> _core.SecondMoment:
         """The core's rule that adds second moments."""
-        return _core.SecondMoment(self.name, *self.shape, self.test.shape[1])
+        rows, cols = self.shape
+        return _core.SecondMoment(form=self.name, rows=rows, cols=cols, rank=self.test.shape[1])
 
     def arrange(self, sums: FloatArray) -> FloatArray:
         """Return flat sums (..., entries) as float64 symmetric matrices, diagonals, or sketches."""

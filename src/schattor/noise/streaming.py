@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from .._edge.arrays import FLOATS, FloatArray, matrix_shape
+from .._edge.saved import check_entry
 from .._edge.values import FRACTION, check_count
 from ..blocks.structure import Params, flatten
-from ..optimizer.state import check_entry
 from .covariance import CovarianceEstimate
 from .forms import Form, FormName, make_form
 

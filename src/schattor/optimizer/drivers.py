@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._edge import _core
 from ..blocks.block import Block
-from ..blocks.extras import CALLABLES, EXTRAS, read_extras
-from ..recipe.driver import Given, Members, Refusal, RunningDriver, State
+from ..blocks.extras import CALLABLES, read_extras
+from ..recipe.driver import Given, Members, RunningDriver, State
 
 if TYPE_CHECKING:
     from ..recipe.recipe import Recipe
@@ -40,7 +41,7 @@ class Drivers:
         gradients: Sequence[Any],
         given: Mapping[str, Any],
         over: Callable[[str, Callable[..., Any], slice], Callable[..., Any]],
-    ) -> Refusal | None:
+    ) -> _core.Refusal | None:
         """Hand to each driver what its blocks are given, or return what is not finite in it.
 
         `over` makes a user's function of the parameters one of the blocks at some places.
@@ -52,7 +53,12 @@ class Drivers:
             for i, arrays in enumerate(extras):
                 for kind, array in arrays.items():
                     if bad := array.size - int(np.isfinite(array).sum()):
-                        return "extra", places.start + i, bad, 0.0, 0.0, EXTRAS.index(kind)
+                        return _core.Refusal(
+                            kind=_core.RefusalKind.extra_not_finite,
+                            block=places.start + i,
+                            count=bad,
+                            extra=_core.Extra[kind],
+                        )
             callables = {k: over(k, given[k], places) for k in CALLABLES if k in given and k in reads}
             if all(usable(G, block) for G, block in zip(grads, own, strict=True)):
                 weights = [block.array for block in own]

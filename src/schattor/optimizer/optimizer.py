@@ -19,14 +19,14 @@ from .._edge.threads import check_threads
 from .._edge.values import NON_NEGATIVE, POSITIVE, Schedulable, Schedules, at_step, position
 from .._tables import html_table, table
 from ..blocks.block import Block, make_blocks
-from ..blocks.extras import CALLABLES, EXTRAS, Row, extras_of, flatten_extras, with_means
+from ..blocks.extras import CALLABLES, Row, extras_of, flatten_extras, with_means
 from ..blocks.matching import match
 from ..blocks.structure import Params, flatten, rebuild
 from ..blocks.views import View
 from ..parts import L2Decay, Turns
 from ..parts.mixed_norm import MixedNorm
 from ..parts.part import Lowering
-from ..recipe.driver import Refusal, by_driver
+from ..recipe.driver import by_driver
 from ..recipe.recipe import Recipe
 from . import state
 from .drivers import Drivers
@@ -72,8 +72,8 @@ class Optimizer:
         Maps the global step (from 0) to a factor on every recipe's lr.
     views : mapping of str to View, optional
         How blocks of more than two dimensions are seen as matrices.
-    backend : {"auto", "svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"} or NewtonSchulz
-        Oracle of the Schatten geometries; see `ball_oracle`. ``"auto"`` leaves the choice to the recipe.
+    backend : str or NewtonSchulz
+        Oracle of the Schatten geometries, as in `ball_oracle`. ``"auto"`` leaves the choice to the recipe.
     rtol : float, optional
         Accuracy of the oracles of the Schatten geometries; see `ball_oracle`. Default: strict, or the recipe's.
     deterministic : bool
@@ -134,7 +134,7 @@ class Optimizer:
         )
         self._lock = threading.Lock()
         self._schedules = Schedules()
-        self._plan = _core.Plan(deterministic, check_threads(n_threads))
+        self._plan = _core.Plan(deterministic=deterministic, threads=check_threads(n_threads))
         blocks = make_blocks(params, views)
         self._blocks = {block.name: block for block in blocks}
         self._arrays = {name: block.array for block in blocks for name in block.names}
@@ -184,7 +184,7 @@ class Optimizer:
         lr = self._scheduled_lr(recipe)
         slot = self._schedules.value(f"lr of {recipe.name}", NON_NEGATIVE, lr)
         turns = self._scheduled_turns(recipe.turns, len(pieces)) if recipe.turns else None
-        group = self._plan.add_group(slot, coupling.outer if coupling else None, turns)
+        group = self._plan.add_group(lr=slot, outer=coupling.outer if coupling else None, turns=turns)
         return [self._add_block(recipe, piece, group, weight, lr) for piece, weight in weighted]
 
     def _scheduled_turns(self, turns: Turns, blocks: int) -> tuple[_core.Value, _core.Value]:
@@ -274,7 +274,15 @@ class Optimizer:
                 "update": recipe.update.lower(into),
             }
             value = into.value(f"weight of {block.name!r}", POSITIVE, weight)
-            self._plan.add_block(block.name, block.array, rows, cols, parts, group, value)
+            self._plan.add_block(
+                name=block.name,
+                weights=block.array,
+                rows=rows,
+                cols=cols,
+                parts=parts,
+                group=group,
+                weight=value,
+            )
         except ValueError as error:
             raise ValueError(f"block {block.name!r}: {error}") from None
         return _Route(block, recipe, recipe.signature(), lr)
@@ -377,7 +385,7 @@ class Optimizer:
                 self._plan.skip()
         if refusal is None:
             return
-        message = self._refusal(*refusal)
+        message = self._refusal(refusal)
         if self._execution["on_nonfinite"] == "raise":
             raise ValueError(message)
         for target in targets or []:
@@ -385,7 +393,7 @@ class Optimizer:
         if self._execution["on_nonfinite"] == "warn":
             warnings.warn(f"step {self._plan.step} skipped: {message}", RuntimeWarning, stacklevel=3)
 
-    def _drive(self, gradients: list[Any], given: Mapping[str, Any]) -> Refusal | None:
+    def _drive(self, gradients: list[Any], given: Mapping[str, Any]) -> _core.Refusal | None:
         """Let the drivers set what they set."""
         if not self._drivers:
             return None
@@ -468,25 +476,31 @@ class Optimizer:
                 return part  # the core says what is wrong with it
         return functools.reduce(np.add, parts) if parts else None
 
-    def _refusal(self, kind: str, index: int, count: int, largest: float, limit: float, extra: int) -> str:
-        """Return the sentence for a gradient that the core refused."""
-        route = self._routes[index]
-        block = route.block
-        if kind == "extra":
-            return f"{EXTRAS[extra]} of block {block.name!r}: {count} entries are not finite; expected finite values"
-        if kind == "step":
-            return f"step of block {block.name!r}: {count} entries of weights and state would not be finite"
-        if kind == "extra magnitude":
-            found = f"{EXTRAS[extra]} of block {block.name!r} reaches {largest:.3g}"
-        elif kind == "magnitude":
-            found = f"gradient of block {block.name!r} reaches {largest:.3g}"
-        elif kind == "estimate":
-            found = f"momentum of block {block.name!r} would reach {largest:.3g}"
-        else:
-            what = "gradient of block" if kind == "gradient" else "block"
-            size = block.array.size
-            return f"{what} {block.name!r}: {count} of {size} entries are not finite; expected finite values"
-        return f"{found}; expected at most {limit:.3g} ({route.recipe.name} in {block.array.dtype})"
+    def _refusal(self, refusal: _core.Refusal) -> str:
+        """Return the sentence for what the core or a driver refused."""
+        route = self._routes[refusal.block]
+        block, kinds = route.block, _core.RefusalKind
+        subject = {
+            kinds.gradient_not_finite: f"gradient of block {block.name!r}",
+            kinds.weights_not_finite: f"block {block.name!r}",
+            kinds.gradient_too_large: f"gradient of block {block.name!r}",
+            kinds.estimate_too_large: f"momentum of block {block.name!r}",
+            kinds.extra_not_finite: f"{refusal.extra.name} of block {block.name!r}",
+            kinds.extra_too_large: f"{refusal.extra.name} of block {block.name!r}",
+            kinds.step_not_finite: f"step of block {block.name!r}",
+        }[refusal.kind]
+        if refusal.kind is kinds.step_not_finite:
+            return f"{subject}: {refusal.count} entries of weights and state would not be finite"
+        if refusal.kind is kinds.extra_not_finite:
+            return f"{subject}: {refusal.count} entries are not finite; expected finite values"
+        if refusal.kind in (kinds.gradient_not_finite, kinds.weights_not_finite):
+            entries = f"{refusal.count} of {block.array.size} entries"
+            return f"{subject}: {entries} are not finite; expected finite values"
+        reaches = "would reach" if refusal.kind is kinds.estimate_too_large else "reaches"
+        return (
+            f"{subject} {reaches} {refusal.largest:.3g}; expected at most {refusal.limit:.3g} "
+            f"({route.recipe.name} in {block.array.dtype})"
+        )
 
     # Reading
 
@@ -508,12 +522,13 @@ class Optimizer:
     @property
     def report(self) -> Report:
         """What the last step did."""
-        rows = {row[0]: BlockReport(*row[1:]) for row in self._plan.report()}
+        rows = {
+            name: BlockReport(**{field: getattr(block, field) for field in BlockReport._fields})
+            for name, block in self._plan.report().items()
+        }
         names = [route.block.name for route in self._listed]
         blocks = {name: rows[name] for name in names if name in rows}
-        step = self._plan.report_step
-        step_made = None if step < 0 else step
-        return Report(blocks, step_made, self._plan.skipped_steps, self._drivers.choices())
+        return Report(blocks, self._plan.report_step, self._plan.skipped_steps, self._drivers.choices())
 
     def evaluation_params(self) -> Any:
         """Return the point to evaluate and save, in fresh arrays and in the structure of the parameters.

@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from dataclasses import astuple, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from .._edge import _core
-from .._edge.backends import Backend, NewtonSchulz
+from .._edge.backends import ROUTES, Backend
 from .functions import batched_ball_oracle
 
 Cost: TypeAlias = tuple[float, float, float, float]
@@ -25,33 +26,56 @@ _OTHERWISE: Shapes = ((32, 256), (64, 128), (128, 256), (128, 1024), (256, 512))
 _SECONDS_PER_CASE = 0.06
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, repr=False)
 class CostModel:
     """Nanoseconds that each backend takes for a k x n matrix, k <= n, in float32 on one thread.
 
     Each cost is ``(a, b, c, d)`` for ``a + b k^2 + c k^3 + d k^2 (n - k)``. Only ratios matter.
 
-    Attributes
+    Parameters
     ----------
-    svd, gram, band, chebyshev, newton_schulz : tuple of four floats
-        The first three strict; `chebyshev` and `newton_schulz`, the adaptive iteration, at ``rtol=1e-3`` and for
-        matrices at least twice as long as wide.
+    **costs : tuple of four floats
+        By the names of the backends that ``"auto"`` chooses from; those that are left out keep their costs. Backends
+        that serve matrices of any conditioning count strict, the others (``"chebyshev"``, and ``"newton_schulz"``, the
+        adaptive iteration) at ``rtol=1e-3`` and for matrices at least twice as long as wide.
+
+    Raises
+    ------
+    ValueError
+        When it is applied, for a name that ``"auto"`` does not choose.
+
+    Examples
+    --------
+    >>> st.CostModel(svd=(9e3, 155.0, 0.26, 0.66)).svd
+    (9000.0, 155.0, 0.26, 0.66)
     """
 
-    svd: Cost
-    gram: Cost
-    band: Cost
-    chebyshev: Cost
-    newton_schulz: Cost
+    costs: Mapping[str, Cost]
+
+    def __init__(self, **costs: Cost) -> None:
+        object.__setattr__(self, "costs", costs)
+
+    def __getattr__(self, name: str) -> Cost:
+        if name in self.__dict__.get("costs", {}):
+            return self.costs[name]
+        raise AttributeError(f"the cost model has no backend {name!r}")
+
+    def __repr__(self) -> str:
+        return f"CostModel({', '.join(f'{name}={cost}' for name, cost in self.costs.items())})"
 
     @classmethod
     def current(cls) -> CostModel:
         """Return the model in use: the one compiled in, unless another has been applied."""
-        return cls(*_core.cost_model())
+        return cls(**{name: (c.fixed, c.square, c.cube, c.product) for name, c in _core.cost_model().items()})
 
     def apply(self) -> None:
         """Let ``backend="auto"`` choose by this model, in the whole process."""
-        _core.set_cost_model(list(astuple(self)))
+        _core.set_cost_model(
+            {
+                name: _core.RouteCost(fixed=a, square=b, cube=c, product=d)
+                for name, (a, b, c, d) in self.costs.items()
+            }
+        )
 
 
 def calibrate(*, rng: int | np.random.Generator | None = 0) -> CostModel:
@@ -76,17 +100,13 @@ def calibrate(*, rng: int | np.random.Generator | None = 0) -> CostModel:
     >>> model.apply()  # what calibrate does with the model that it measured
     """
     generator = np.random.default_rng(rng)
-    sides: dict[str, tuple[float, Backend, float | None, Shapes]] = {
-        "svd": (4.0, "svd", None, _SQUARE + _WIDE),
-        "gram": (4.0, "gram", None, _SQUARE + _WIDE),
-        "band": (4.0, "band", None, _SQUARE + _WIDE),
-        "chebyshev": (4.0, "chebyshev", 1e-3, _WIDE + _OTHERWISE),
-        "newton_schulz": (math.inf, NewtonSchulz("adaptive", rtol=1e-3), None, _WIDE + _OTHERWISE),
-    }
     costs: dict[str, Cost] = {}
-    for name, (p, backend, rtol, shapes) in sides.items():
+    for name in _core.cost_model():
+        route = ROUTES[name]
+        shapes, rtol = (_SQUARE + _WIDE, None) if route.general else (_WIDE + _OTHERWISE, 1e-3)
+        p = math.inf if route.polar else 4.0
         matrices = [generator.standard_normal((1, *shape)).astype(np.float32) for shape in shapes]
-        costs[name] = fit_cost([_least_time(G, p, backend, rtol) for G in matrices], shapes)
+        costs[name] = fit_cost([_least_time(G, p, name, rtol) for G in matrices], shapes)
     model = CostModel(**costs)
     model.apply()
     return model

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .._edge import _core
 from .._edge.arrays import FloatArray, prepare_stack
-from .._edge.backends import Backend
+from .._edge.backends import Backend, lists_backends
 from .._edge.calls import as_float, compute_norm, compute_oracle, oracle_info
 from .._edge.info import OracleInfo
 from .._edge.threads import check_threads
@@ -74,6 +74,7 @@ def ball_oracle(
 ) -> tuple[FloatArray, OracleInfo]: ...
 
 
+@lists_backends
 def ball_oracle(
     G: npt.ArrayLike,
     p: float,
@@ -97,13 +98,11 @@ def ball_oracle(
         float32 and float64 are kept; integers become float64. A vector counts as n x 1.
     p : float
         In [1, inf].
-    backend : {"auto", "svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"} or NewtonSchulz
-        ``"auto"`` takes the closed form where there is one, else the cheapest backend that is accurate enough.
-        ``"band"`` reduces to a band matrix and applies a rational function to it (p >= 4/3); ``"chebyshev"`` applies a
-        polynomial to the Gram matrix of the smaller side (p >= 8/7, well-conditioned matrices at least twice as long as
-        wide); ``"gram"`` decomposes that matrix in float64; ``"svd"`` is LAPACK's in float64. A backend that cannot
-        promise the accuracy for this matrix falls back to the SVD, and counts that. Newton-Schulz and QDWH go with
-        p = inf.
+    backend : str or NewtonSchulz
+        ``"auto"`` takes the closed form where there is one, else the cheapest backend that is accurate enough. A
+        backend that cannot promise the accuracy for this matrix falls back to the SVD, and counts that.
+
+        <backends>
     rtol : float, optional
         Bound of the relative error of D in the Frobenius norm. Default: strict, which is at most twice the error of
         LAPACK's SVD in the dtype of `G`, or ``4 * eps * sqrt(min(m, n))``.
@@ -136,8 +135,8 @@ def ball_oracle(
            [ 0.   , -0.492]])
     """
     part = schatten_part(p, backend, rcond, rtol)
-    direction, row = compute_oracle(part, G, "G", measure=return_info)
-    return (direction, oracle_info(row, direction.dtype)) if return_info else direction
+    direction, result = compute_oracle(part, G, "G", measure=return_info)
+    return (direction, oracle_info(result, direction.dtype)) if return_info else direction
 
 
 @overload
@@ -208,8 +207,8 @@ def regularization_oracle(
            [ 0., -4.]])
     """
     part = schatten_part(p, backend, rcond, rtol)
-    direction, row = compute_oracle(part, G, "G", regularized=True, measure=return_info)
-    return (direction, oracle_info(row, direction.dtype)) if return_info else direction
+    direction, result = compute_oracle(part, G, "G", regularized=True, measure=return_info)
+    return (direction, oracle_info(result, direction.dtype)) if return_info else direction
 
 
 @overload
@@ -298,10 +297,10 @@ def batched_ball_oracle(
     directions = np.empty(stack.shape, dtype=stack.dtype)
     threads = check_threads(n_threads)
     if stack.size == 0:
-        empty = [OracleInfo(0.0, "none", 0.0, 0, False, math.nan)] * math.prod(stack.shape[:-2])
+        empty = [oracle_info(_core.OracleResult(), stack.dtype)] * math.prod(stack.shape[:-2])
         return (directions, empty) if return_info else directions
     try:
         found = _core.batched_oracle(part, stack, rows, cols, threads, return_info, directions)
     except ValueError as error:
         raise ValueError(f"G: {error}") from None
-    return (directions, [oracle_info(row, stack.dtype) for row in found]) if return_info else directions
+    return (directions, [oracle_info(result, stack.dtype) for result in found]) if return_info else directions

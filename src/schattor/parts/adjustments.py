@@ -56,7 +56,7 @@ class LineNormalization(Adjustment):
     def lower(self, into: Lowering) -> _core.Adjustment:
         """Return the core's part."""
         columns = [(name == "col") != into.transposed for name in self.order]
-        return _core.LineNormalization(columns, self.eps)
+        return _core.LineNormalization(columns=columns, eps=self.eps)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class RowMoment(Adjustment):
     def lower(self, into: Lowering) -> _core.Adjustment:
         """Return the core's part."""
         beta = into.value("beta", MOMENTUM, self.beta)
-        return _core.LineMoment(is_columns("rows", into), beta, self.eps)
+        return _core.LineMoment(columns=is_columns("rows", into), beta=beta, eps=self.eps)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class EntryMoment(Adjustment):
     def lower(self, into: Lowering) -> _core.Adjustment:
         """Return the core's part."""
         beta, eps = into.value("beta", MOMENTUM, self.beta), into.value("eps", NON_NEGATIVE, self.eps)
-        return _core.EntryMoment(beta, eps)
+        return _core.EntryMoment(beta=beta, eps=eps)
 
 
 class _Rescaled(Adjustment):
@@ -198,7 +198,9 @@ class TrustRatio(_Rescaled):
 
     def lower(self, into: Lowering) -> _core.Adjustment:
         """Return the core's part."""
-        return _core.TrustRatio(into.value("coefficient", NON_NEGATIVE, self.coefficient), self.limit)
+        return _core.TrustRatio(
+            coefficient=into.value("coefficient", NON_NEGATIVE, self.coefficient), limit=self.limit
+        )
 
 
 @dataclass(frozen=True)

@@ -195,9 +195,9 @@ class Bridge:
 
     # Called by the core
 
-    def map(self, row: tuple[Any, ...], x: FloatArray) -> FloatArray:
+    def map(self, row: dict[str, Any], x: FloatArray) -> FloatArray:
         """Return what the part makes of an array of the block's shape."""
-        told, X = Row(*row), self._turn(x)
+        told, X = Row(**row), self._turn(x)
         kept = [] if self.failure else [array.copy() for array in (*told.arrays, told.numbers)]
         context = self._context(told)
         try:
@@ -210,9 +210,9 @@ class Bridge:
             raise
         return np.ascontiguousarray(self._turn(result))
 
-    def length(self, row: tuple[Any, ...], dual_norm: float) -> float:
+    def length(self, row: dict[str, Any], dual_norm: float) -> float:
         """Return the length that a scaling gives to a step."""
-        context = self._context(Row(*row))
+        context = self._context(Row(**row))
         value = NON_NEGATIVE.check(self._where("length"), self._call("length", context, dual_norm))
         self._check_state(context)
         return value

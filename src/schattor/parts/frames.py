@@ -71,7 +71,7 @@ class PartnerMetric(Frame):
         """Return the core's part; the transpose of a product has its factors the other way round."""
         if into.left is None:
             raise ValueError("a partner's metric needs a recipe with a pairing")
-        return _core.PartnerMetric(into.left != into.transposed, self.eps)
+        return _core.PartnerMetric(left=into.left != into.transposed, eps=self.eps)
 
     def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
         """Return the metric on both ways, for a rank that is the smaller side."""
@@ -108,7 +108,7 @@ class RandomRange(Frame):
 
     def lower(self, into: Lowering) -> _core.Frame:
         """Return the core's part."""
-        return _core.RandomRange(self.rank, self.seed)
+        return _core.RandomRange(rank=self.rank, seed=self.seed)
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,9 @@ class Eigenbasis(Frame):
         if into.transposed:
             left, right = right, left
         beta = into.value("beta", MOMENTUM, self.beta)
-        return type(self)._made(left, right, beta, self.frequency, self.following)
+        return type(self)._made(
+            left=left, right=right, beta=beta, frequency=self.frequency, following=self.following
+        )
 
 
 @dataclass(frozen=True)

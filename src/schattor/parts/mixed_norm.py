@@ -297,11 +297,11 @@ class MixedNorm:
         directions: dict[str, FloatArray] = {}
         norms: list[_core.Scaled] = []
         for name, geometry in self.geometries.items():
-            direction, row = compute_oracle(
+            direction, result = compute_oracle(
                 geometry._standalone(), arrays[name], f"G[{name!r}]", regularized=regularized
             )
             directions[name] = direction
-            norms.append(row[0])
+            norms.append(result.dual_norm)
         total, factors = self._core().couple(norms, self._constant_weights())
         if regularized and math.isinf(total.in_float64()):
             raise OverflowError("the dual norm of G exceeds float64, so the step has no finite length")

@@ -168,7 +168,7 @@ class PythonScaling(PythonPart, Scaling):
         """Return the core's part, which calls this one."""
         if self.rule not in RULES:
             raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}, got {self.rule!r}")
-        return _core.PythonScaling(Bridge(self, into, "length"), self.rule)
+        return _core.PythonScaling(bridge=Bridge(self, into, "length"), rule=self.rule)
 
 
 class PythonAdjustment(PythonPart, Adjustment):

@@ -120,7 +120,7 @@ class NormScaling(Scaling):
 
     def lower(self, into: Lowering) -> _core.Scaling:
         """Return the core's part for a block of this shape."""
-        return _core.NormScaling(self.rule, self.factor(into.fans))
+        return _core.NormScaling(rule=self.rule, shape_factor=self.factor(into.fans))
 
     def degree(self, incoming: float | None) -> float | None:
         """Return zero for the ball rule, that of the estimate for the regularization rule."""
@@ -172,7 +172,9 @@ class ClippedNorm(_DualNormScaling):
 
     def lower(self, into: Lowering) -> _core.Scaling:
         """Return the core's part for a block of this shape."""
-        return _core.ClippedNorm(self.factor(into.fans), into.value("rho", POSITIVE, self.rho))
+        return _core.ClippedNorm(
+            shape_factor=self.factor(into.fans), rho=into.value("rho", POSITIVE, self.rho)
+        )
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ class SmoothnessStep(_DualNormScaling):
     def lower(self, into: Lowering) -> _core.Scaling:
         """Return the core's part for a block of this shape."""
         L0, L1 = into.value("L0", NON_NEGATIVE, self.L0), into.value("L1", NON_NEGATIVE, self.L1)
-        return _core.SmoothnessStep(self.factor(into.fans), L0, L1)
+        return _core.SmoothnessStep(shape_factor=self.factor(into.fans), L0=L0, L1=L1)
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ class NormPower(Scaling):
 
     def lower(self, into: Lowering) -> _core.Scaling:
         """Return the core's part for a block of this shape."""
-        return _core.NormPower(self.factor(into.fans), _core.Value(self.power))
+        return _core.NormPower(shape_factor=self.factor(into.fans), power=_core.Value(self.power))
 
     def __str__(self) -> str:
         return f"norm to the power {self.power:g}, {show_scale(self.scale)}"
@@ -248,7 +250,9 @@ class SwitchedScaling(Scaling):
     def lower(self, into: Lowering) -> _core.Scaling:
         """Return the core's part for a block of this shape."""
         choice = into.value("choice of scaling", position(len(self.scalings)), self.choice)
-        return _core.SwitchedScaling(choice, [scaling.lower(into) for scaling in self.scalings])
+        return _core.SwitchedScaling(
+            choice=choice, scalings=[scaling.lower(into) for scaling in self.scalings]
+        )
 
     def degree(self, incoming: float | None) -> float | None:
         """Return that of each of them."""

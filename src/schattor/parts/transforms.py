@@ -106,14 +106,14 @@ class InverseInputMoment(Transform):
     def lower(self, into: Lowering) -> _core.Transform:
         """Return the core's part."""
         return _core.InverseInputMoment(
-            self.beta,
-            self.initial,
-            self.ridge,
-            self.eps,
-            self.frequency,
-            self.blocks,
-            into.fans[1],
-            into.transposed,
+            beta=self.beta,
+            initial=self.initial,
+            ridge=self.ridge,
+            eps=self.eps,
+            frequency=self.frequency,
+            blocks=self.blocks,
+            inputs=into.fans[1],
+            inputs_are_rows=into.transposed,
         )
 
 
@@ -147,7 +147,7 @@ class VarianceReduction(Transform):
         """Return the core's part."""
         gamma = into.value("gamma", NON_NEGATIVE, self.gamma)
         momentum = into.value("momentum", MOMENTUM, self.momentum)
-        return _core.VarianceReduction(gamma, momentum, self.reference)
+        return _core.VarianceReduction(gamma=gamma, momentum=momentum, reference=self.reference)
 
 
 @dataclass(frozen=True)
@@ -210,4 +210,4 @@ class PrivateMean(Transform):
         """Return the core's part."""
         clip = into.value("clip", POSITIVE, self.clip)
         noise = into.value("noise_multiplier", NON_NEGATIVE, self.noise_multiplier)
-        return _core.PrivateMean(clip, noise, self.seed)
+        return _core.PrivateMean(clip=clip, noise_multiplier=noise, seed=self.seed)

@@ -21,10 +21,6 @@ Members: TypeAlias = Sequence[tuple[Block, Schedulable]]
 """The blocks of one recipe with their weights."""
 
 
-Refusal: TypeAlias = tuple[str, int, int, float, float, int]
-"""What the core or a driver refuses: kind, block, entries, largest, limit, extra."""
-
-
 State: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
 
 

@@ -56,7 +56,9 @@ class EMA(Estimator):
 
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
-        return _core.Ema(into.value("momentum", MOMENTUM, self.momentum), self.init, self.nesterov)
+        return _core.Ema(
+            momentum=into.value("momentum", MOMENTUM, self.momentum), init=self.init, nesterov=self.nesterov
+        )
 
     def __str__(self) -> str:
         return f"EMA({show(self.momentum)}, {self.init}{', nesterov' if self.nesterov else ''})"
@@ -99,7 +101,9 @@ class DoubleEMA(Estimator):
 
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
-        return _core.DoubleEma(into.value("near", MOMENTUM, self.near), into.value("far", MOMENTUM, self.far))
+        return _core.DoubleEma(
+            near=into.value("near", MOMENTUM, self.near), far=into.value("far", MOMENTUM, self.far)
+        )
 
     def __str__(self) -> str:
         return f"DoubleEMA({show(self.near)}, {show(self.far)})"
@@ -152,10 +156,10 @@ class HeavyBall(Estimator):
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
         return _core.HeavyBall(
-            into.value("momentum", MOMENTUM, self.momentum),
-            into.value("dampening", FRACTION, self.dampening),
-            self.init,
-            self.nesterov,
+            momentum=into.value("momentum", MOMENTUM, self.momentum),
+            dampening=into.value("dampening", FRACTION, self.dampening),
+            init=self.init,
+            nesterov=self.nesterov,
         )
 
     def __str__(self) -> str:

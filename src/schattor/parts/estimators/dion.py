@@ -64,7 +64,12 @@ class Dion(Estimator):
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
         momentum = into.value("momentum", MOMENTUM, self.momentum)
-        return _core.Dion(momentum, self.rank_fraction, into.value("eps", NON_NEGATIVE, self.eps), self.seed)
+        return _core.Dion(
+            momentum=momentum,
+            rank_fraction=self.rank_fraction,
+            eps=into.value("eps", NON_NEGATIVE, self.eps),
+            seed=self.seed,
+        )
 
     def degree(self, incoming: float | None) -> float | None:
         """Return 0: the columns of P and Q have length one."""

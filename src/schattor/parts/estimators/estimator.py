@@ -66,7 +66,8 @@ class RunningEstimator:
         self._schedules = lowering.schedules
         part = estimator.lower(lowering)
         runner = _core.RunningEstimatorFloat32 if self._dtype == np.float32 else _core.RunningEstimatorFloat64
-        self._runner = runner(part, *lowering.fans)
+        rows, cols = lowering.fans
+        self._runner = runner(estimator=part, rows=rows, cols=cols)
 
     @property
     def count(self) -> int:

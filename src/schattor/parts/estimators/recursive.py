@@ -114,4 +114,4 @@ class AdaptiveRecursive(Estimator):
 
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
-        return _core.AdaptiveRecursive(float(self.w), float(self.c))
+        return _core.AdaptiveRecursive(w=float(self.w), c=float(self.c))

@@ -88,9 +88,8 @@ class KyFan(Geometry):
         """Return the core's part."""
         chosen = self.backend if into.backend == "auto" else _check(into.backend)
         route = "subspace" if chosen == "subspace" else "svd"
-        return _core.KyFan(
-            min(self.k, 2**31 - 1), route, (self.rtol if into.rtol is None else into.rtol) or 0.0, self.seed
-        )
+        rtol = self.rtol if into.rtol is None else into.rtol
+        return _core.KyFan(k=min(self.k, 2**31 - 1), route=route, rtol=rtol, seed=self.seed)
 
     def __str__(self) -> str:
         return f"KyFan({self.k})" + (", subspace" if self.backend == "subspace" else "")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..._edge import _core
-from ..._edge.backends import Backend, NewtonSchulz, check_backend, check_rtol
+from ..._edge.backends import Backend, NewtonSchulz, check_backend, check_rtol, route_of
 from ..._edge.values import EXPONENT, FRACTION, Schedulable, show
 from ..part import Lowering
 from .geometry import Geometry
@@ -25,7 +25,7 @@ class Schatten(Geometry):
     ----------
     p : float or callable
         In [1, inf]; a callable of the global step inside an optimizer.
-    backend : {"auto", "svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"} or NewtonSchulz
+    backend : str or NewtonSchulz
         How the oracle is computed; see `ball_oracle`.
     rcond : float, optional
         For p > 2, singular values up to ``rcond * sigma_1`` count as zero. Default ``max(m, n) * eps``.
@@ -35,7 +35,7 @@ class Schatten(Geometry):
     Raises
     ------
     ValueError
-        For p outside [1, inf], an unknown backend, or Newton-Schulz or QDWH with p other than inf.
+        For p outside [1, inf], an unknown backend, or one that does not serve p.
 
     Notes
     -----
@@ -70,14 +70,15 @@ class Schatten(Geometry):
         chosen = self.backend if into.backend == "auto" else check_backend(into.backend, into.rtol)
         self._check_iteration(chosen)
         p = into.value("p", EXPONENT, self.p)
-        rcond = -1.0 if self.rcond is None else float(self.rcond)
-        accuracy = (self.rtol if into.rtol is None else into.rtol) or 0.0
-        if isinstance(chosen, NewtonSchulz):
-            steps, tolerance = chosen.steps or 0, chosen.rtol or 0.0
-            return _core.Schatten(
-                p, "newton_schulz", chosen.coefficients, steps, rcond, tolerance, float(chosen.floor)
-            )
-        return _core.Schatten(p, chosen, "", 0, rcond, accuracy, 0.0)
+        accuracy = self.rtol if into.rtol is None else into.rtol
+        route = route_of(chosen)
+        return _core.Schatten(
+            p=p,
+            route=route.name if route else None,
+            iteration=chosen.lower() if isinstance(chosen, NewtonSchulz) else None,
+            rcond=None if self.rcond is None else float(self.rcond),
+            rtol=None if accuracy is None else float(accuracy),
+        )
 
     @property
     def homogeneous(self) -> bool:
@@ -89,16 +90,16 @@ class Schatten(Geometry):
         return schatten_part(self.p, self.backend, self.rcond, self.rtol)  # type: ignore[arg-type]
 
     def _check_iteration(self, backend: Backend) -> None:
-        if (isinstance(backend, NewtonSchulz) or backend == "qdwh") and self.p != math.inf:
-            name = "qdwh" if backend == "qdwh" else "newton_schulz"
-            raise ValueError(f"backend {name} serves p = inf only, got p = {self.p!r}")
+        route = route_of(backend)
+        if route and route.polar and self.p != math.inf:
+            raise ValueError(f"backend {route.name} serves p = inf only, got p = {self.p!r}")
 
     def __str__(self) -> str:
         name = "Spectral" if self.p == math.inf else f"Schatten({show(self.p)})"
         if isinstance(self.backend, NewtonSchulz):
             name += f", {self.backend.coefficients} x {self.backend.steps}"
-        elif self.backend == "qdwh":
-            name += ", qdwh"
+        elif (route := route_of(self.backend)) and route.polar:
+            name += f", {route.name}"
         return name
 
 
@@ -107,7 +108,8 @@ def Spectral(backend: Backend = "auto", rtol: float | None = None) -> Schatten:
 
     Parameters
     ----------
-    backend : {"auto", "svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"} or NewtonSchulz
+    backend : str or NewtonSchulz
+        As in `ball_oracle`.
     rtol : float, optional
         Accuracy of the oracle; see `ball_oracle`. Default: strict.
 

@@ -43,7 +43,9 @@ class Switched(Geometry):
     def lower(self, into: Lowering) -> _core.Geometry:
         """Return the core's part."""
         choice = into.value("choice of geometry", position(len(self.geometries)), self.choice)
-        return _core.Switched(choice, [geometry.lower(into) for geometry in self.geometries])
+        return _core.Switched(
+            choice=choice, geometries=[geometry.lower(into) for geometry in self.geometries]
+        )
 
     def __str__(self) -> str:
         return " / ".join(map(str, self.geometries))

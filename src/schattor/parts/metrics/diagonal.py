@@ -97,7 +97,7 @@ class Deviations(Moment):
     def lower(self, into: Lowering) -> _core.Moment:
         """Return the core's part."""
         return _core.Deviations(
-            into.value("beta", MOMENTUM, self.beta), into.value("eps", NON_NEGATIVE, self.eps)
+            beta=into.value("beta", MOMENTUM, self.beta), eps=into.value("eps", NON_NEGATIVE, self.eps)
         )
 
 
@@ -131,7 +131,7 @@ class Debiased(Division):
 
     def lower(self, into: Lowering) -> _core.Division:
         """Return the core's part."""
-        return _core.Debiased(*_division_values(into, self.beta, self.eps, self.mean_beta))
+        return _core.Debiased(**_division_values(into, self.beta, self.eps, self.mean_beta))
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class DebiasedOutside(Division):
 
     def lower(self, into: Lowering) -> _core.Division:
         """Return the core's part."""
-        return _core.DebiasedOutside(*_division_values(into, self.beta, self.eps, self.mean_beta))
+        return _core.DebiasedOutside(**_division_values(into, self.beta, self.eps, self.mean_beta))
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,9 @@ class Rectified(Division):
 
     def lower(self, into: Lowering) -> _core.Division:
         """Return the core's part."""
-        return _core.Rectified(*_division_values(into, self.beta, self.eps, self.mean_beta), self.early)
+        return _core.Rectified(
+            **_division_values(into, self.beta, self.eps, self.mean_beta), early=self.early
+        )
 
 
 def _check_division(beta: Schedulable, eps: Schedulable, mean_beta: Schedulable) -> None:
@@ -185,12 +187,12 @@ def _check_division(beta: Schedulable, eps: Schedulable, mean_beta: Schedulable)
 
 def _division_values(
     into: Lowering, beta: Schedulable, eps: Schedulable, mean_beta: Schedulable
-) -> tuple[_core.Value, _core.Value, _core.Value]:
-    return (
-        into.value("beta", MOMENTUM, beta),
-        into.value("eps", NON_NEGATIVE, eps),
-        into.value("mean_beta", MOMENTUM, mean_beta),
-    )
+) -> dict[str, _core.Value]:
+    return {
+        "beta": into.value("beta", MOMENTUM, beta),
+        "eps": into.value("eps", NON_NEGATIVE, eps),
+        "mean_beta": into.value("mean_beta", MOMENTUM, mean_beta),
+    }
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ class Diagonal(Preconditioner):
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
-        return _core.Diagonal(self.moment.lower(into), self.division.lower(into))
+        return _core.Diagonal(moment=self.moment.lower(into), division=self.division.lower(into))
 
 
 @dataclass(frozen=True)
@@ -251,5 +253,5 @@ class RatioOfMoments(Preconditioner):
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
         return _core.RatioOfMoments(
-            into.value("beta", MOMENTUM, self.beta), into.value("eps", NON_NEGATIVE, self.eps)
+            beta=into.value("beta", MOMENTUM, self.beta), eps=into.value("eps", NON_NEGATIVE, self.eps)
         )

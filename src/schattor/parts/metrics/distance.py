@@ -93,14 +93,14 @@ class DistanceEstimate(Preconditioner):
         """Return the core's part."""
         beta3 = math.sqrt(self.beta2) if self.beta3 is None else self.beta3
         return _core.DistanceEstimate(
-            float(self.beta1),
-            float(self.beta2),
-            float(beta3),
-            float(self.eps),
-            float(self.start),
-            float(self.coefficient),
-            float(self.growth),
-            self.debias,
-            self.warmup,
-            operator.index(self.every),
+            beta1=float(self.beta1),
+            beta2=float(self.beta2),
+            beta3=float(beta3),
+            eps=float(self.eps),
+            start=float(self.start),
+            coefficient=float(self.coefficient),
+            growth=float(self.growth),
+            debias=self.debias,
+            warmup=self.warmup,
+            every=operator.index(self.every),
         )

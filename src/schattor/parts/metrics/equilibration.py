@@ -51,7 +51,9 @@ class Equilibration(Preconditioner):
             else place_of("mode", mode)
         )
         lines = [(TURNED if into.transposed else LINES_OF)[name] for name in MODES]
-        return _core.Equilibration(into.value("mode", position(len(MODES)), place), lines, self.eps)
+        return _core.Equilibration(
+            choice=into.value("mode", position(len(MODES)), place), lines=lines, eps=self.eps
+        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ class LeverageEquilibration(Preconditioner):
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
-        return _core.LeverageEquilibration(self.geometry.lower(into), self.passes, self.beta)
+        return _core.LeverageEquilibration(
+            polar=self.geometry.lower(into), passes=self.passes, beta=self.beta
+        )
 
     def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
         """Return a polar factor for each pass but the last."""

@@ -59,7 +59,7 @@ class KroneckerRoots(Preconditioner):
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
         beta, eps = into.value("beta", FRACTION, self.beta), into.value("eps", NON_NEGATIVE, self.eps)
-        return _core.KroneckerRoots(beta, eps, self.start, self.frequency)
+        return _core.KroneckerRoots(beta=beta, eps=eps, start=self.start, frequency=self.frequency)
 
 
 @dataclass(frozen=True)
@@ -112,5 +112,5 @@ class KroneckerInverses(Preconditioner):
         """Return the core's part."""
         beta = into.value("beta", MOMENTUM, self.beta)
         return _core.KroneckerInverses(
-            beta, into.value("damping", NON_NEGATIVE, self.damping), self.frequency
+            beta=beta, damping=into.value("damping", NON_NEGATIVE, self.damping), frequency=self.frequency
         )

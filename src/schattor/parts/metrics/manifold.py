@@ -57,7 +57,12 @@ class TangentDual(Preconditioner):
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
-        return _core.TangentDual(self.geometry.lower(into), self.steps, self.step_size, self.tolerance)
+        return _core.TangentDual(
+            polar=self.geometry.lower(into),
+            steps=self.steps,
+            step_size=self.step_size,
+            tolerance=self.tolerance,
+        )
 
     def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
         """Return all polar factors but the last, as if the tolerance were not met."""
@@ -154,4 +159,6 @@ class TangentProjection(Preconditioner):
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
         choice = into.value("choice of lines", position(len(self.lines)), self.choice)
-        return _core.TangentProjection(choice, [is_columns(lines, into) for lines in self.lines])
+        return _core.TangentProjection(
+            choice=choice, columns=[is_columns(lines, into) for lines in self.lines]
+        )

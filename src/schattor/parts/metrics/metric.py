@@ -91,7 +91,9 @@ class Grafted(Preconditioner):
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
-        return _core.Grafted(self.direction.lower(into), self.length.lower(into), self.start)
+        return _core.Grafted(
+            direction=self.direction.lower(into), length=self.length.lower(into), start=self.start
+        )
 
 
 @dataclass(frozen=True)

@@ -43,4 +43,4 @@ class SpectralMap(Preconditioner):
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
-        return _core.SpectralMap(self.kind, self.power)
+        return _core.SpectralMap(kind=self.kind, power=self.power)

@@ -44,7 +44,9 @@ class ScheduleFree(Update):
 
     def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""
-        return _core.ScheduleFree(self.inner.lower(into), self.beta, self.r, self.weight_lr_power)
+        return _core.ScheduleFree(
+            inner=self.inner.lower(into), beta=self.beta, r=self.r, power=self.weight_lr_power
+        )
 
     @property
     def keeps_state(self) -> bool:
@@ -81,7 +83,9 @@ class Extrapolated(Update):
 
     def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""
-        return _core.Extrapolated(self.inner.lower(into), into.value("momentum", MOMENTUM, self.momentum))
+        return _core.Extrapolated(
+            inner=self.inner.lower(into), momentum=into.value("momentum", MOMENTUM, self.momentum)
+        )
 
     @property
     def keeps_state(self) -> bool:

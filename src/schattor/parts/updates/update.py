@@ -62,7 +62,9 @@ class Additive(Update):
 
     def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""
-        return _core.Additive(self.decay, into.value("weight_decay", NON_NEGATIVE, self.weight_decay))
+        return _core.Additive(
+            decay=self.decay, weight_decay=into.value("weight_decay", NON_NEGATIVE, self.weight_decay)
+        )
 
     def __str__(self) -> str:
         return "none" if self.decay == "none" else f"{self.decay} {show(self.weight_decay)}"

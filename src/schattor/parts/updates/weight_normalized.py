@@ -56,10 +56,10 @@ class WeightNormalized(Update):
     def lower(self, into: Lowering) -> _core.Update:
         """Return the core's part."""
         return _core.WeightNormalized(
-            is_columns("rows", into),
-            self.estimator.lower(into),
-            self.preconditioner.lower(into),
-            into.value("weight_decay", NON_NEGATIVE, self.weight_decay),
+            columns=is_columns("rows", into),
+            estimator=self.estimator.lower(into),
+            preconditioner=self.preconditioner.lower(into),
+            weight_decay=into.value("weight_decay", NON_NEGATIVE, self.weight_decay),
         )
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-#include "base/blas_threads.h"
+#include "linalg/blas_threads.h"
 
 #include <algorithm>
 #include <mutex>

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "geometry/ball_problem.h"
+
+namespace schattor {
+
+/// The singular value decomposition in double; always succeeds.
+template <class T>
+bool ballBySvd(const BallProblem<T>&, OracleResult&);
+std::size_t svdBallScratch(Shape, Dtype, double rtol);
+
+}  // namespace schattor
