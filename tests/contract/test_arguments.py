@@ -111,7 +111,9 @@ def fits(value: Any, hint: Any) -> bool:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return isinstance(value, Mapping) and all(fits(each, arguments[1]) for each in value.values())
     if isinstance(origin, type) and issubclass(origin, Sequence):
-        return isinstance(value, list | tuple | np.ndarray) and all(fits(each, arguments[0]) for each in value)
+        return isinstance(value, list | tuple | np.ndarray) and all(
+            fits(each, arguments[0]) for each in value
+        )
     return isinstance(value, origin or hint)
 
 
@@ -202,7 +204,10 @@ PARTS: dict[str, dict[str, Any]] = {
     "RandomRange": {"rank": 1, "seed": 0},
     "SmallerSide": {"power": 0.5},
     "NormPower": {"power": 0.5},
-    "SwitchedScaling": {"choice": lambda step: 0, "scalings": (parts.NormScaling(), parts.NormScaling("ball", 2.0))},
+    "SwitchedScaling": {
+        "choice": lambda step: 0,
+        "scalings": (parts.NormScaling(), parts.NormScaling("ball", 2.0)),
+    },
     "Switched": {"choice": lambda step: 0, "geometries": (st.Sign(), st.Lp(2))},
     "Lp": {"p": 2.0},
     "KyFan": {"k": 1},
@@ -224,7 +229,12 @@ def specifications() -> Iterator[Signature]:
     }
     found |= {"NewtonSchulz": st.linalg.NewtonSchulz, "Recipe": st.Recipe, "Run": st.theory.Run}
     for name, cls in sorted(found.items()):
-        if inspect.isclass(cls) and dataclasses.is_dataclass(cls) and not inspect.isabstract(cls) and name != "Context":
+        if (
+            inspect.isclass(cls)
+            and dataclasses.is_dataclass(cls)
+            and not inspect.isabstract(cls)
+            and name != "Context"
+        ):
             fields = {field.name for field in dataclasses.fields(cls) if field.init}
             hints = {k: hint for k, hint in hints_of(cls).items() if k in fields}
             yield Signature(name, cls, hints, PARTS.get(name, {}))
@@ -307,7 +317,9 @@ def functions() -> Iterator[Signature]:
         (mixed.with_scale, {"params": {"W": W}, "scale": 2.0}),
     ]
     for function, good in calls:
-        yield Signature(getattr(function, "__qualname__", str(function)), function, hints_of(function), good, True)
+        yield Signature(
+            getattr(function, "__qualname__", str(function)), function, hints_of(function), good, True
+        )
 
 
 def executions() -> Iterator[Signature]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from . import _core
-from .values import ACCURACY, NON_NEGATIVE
+from .arguments import checked
+from .values import ACCURACY, NON_NEGATIVE, check_choice
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def coefficient_sets() -> dict[str, CoefficientSet]:
     }
 
 
+@checked
 @dataclass(frozen=True)
 class NewtonSchulz:
     r"""A Newton-Schulz backend: a coefficient set and a number of steps, or the adaptive scheme and an accuracy.
@@ -166,11 +168,12 @@ def check_backend(backend: Backend, rtol: float | None = None) -> Backend:
     With a requested accuracy the name stands for the adaptive scheme: ``||I - X X'||_F <= rtol sqrt(k)`` bounds twice
     the error of X.
     """
+    if isinstance(backend, NewtonSchulz):
+        return backend
+    check_choice("backend", backend, NAMES, other="a NewtonSchulz(...)")
     if backend == "newton_schulz":
         return NewtonSchulz() if rtol is None else NewtonSchulz("adaptive", rtol=rtol)
-    if isinstance(backend, NewtonSchulz) or backend in NAMES:
-        return backend
-    raise ValueError(f"backend must be {', '.join(map(repr, NAMES))} or a NewtonSchulz(...), got {backend!r}")
+    return backend
 
 
 def route_of(backend: Backend) -> _core.Route | None:

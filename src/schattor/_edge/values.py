@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
+
+import numpy as np
 
 from . import _core
 
@@ -23,7 +26,7 @@ class Domain:
 
     def check(self, what: str, value: object) -> float:
         """Return `value` as a float, or raise TypeError or ValueError naming `what`."""
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        if not is_number(value):
             raise TypeError(f"{what} must be a real number {self.text}, got {value!r}")
         number = float(value)
         if not self.contains(number):
@@ -49,12 +52,63 @@ def position(count: int) -> Domain:
     return Domain(f"a whole number from 0 to {count - 1}", lambda x: x in range(count))
 
 
-def check_count(what: str, value: object, *, least: int) -> None:
-    """Raise TypeError or ValueError naming `what` unless `value` is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether a value is a real number; a bool is none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Return whether a value is a whole number; a bool is none, and neither is 2.0."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def is_flag(value: object) -> TypeGuard[bool]:
+    """Return whether a value is True or False, of Python or of NumPy."""
+    return isinstance(value, bool | np.bool_)
+
+
+def check_count(what: str, value: object, *, least: int, most: int = 2**31 - 1) -> int:
+    """Return `value` as an int, or raise TypeError or ValueError naming `what` unless it is one of this range."""
+    if not is_count(value):
         raise TypeError(f"{what} must be a whole number, got {value!r}")
     if value < least:
         raise ValueError(f"{what} must be at least {least}, got {value}")
+    if value > most:
+        raise ValueError(f"{what} must be at most {most}, got {value}")
+    return int(value)
+
+
+def check_seed(what: str, value: object) -> int:
+    """Return `value` as an int that the core's generators take, or raise TypeError or ValueError naming `what`."""
+    return check_count(what, value, least=0, most=2**64 - 1)
+
+
+def check_flag(what: str, value: object) -> bool:
+    """Return `value` as a bool, or raise TypeError naming `what` unless it is a truth value."""
+    if not is_flag(value):
+        raise TypeError(f"{what} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def check_choice(what: str, value: object, choices: Iterable[str], *, other: str = "") -> str:
+    """Return `value` if it is among the names, or raise TypeError or ValueError that names `what` and the nearest.
+
+    `other` tells what else the caller takes.
+    """
+    names = list(choices)
+    expected = f"{what} must be {other + ' or ' if other else ''}one of {', '.join(map(repr, names))}"
+    if not isinstance(value, str):
+        raise TypeError(f"{expected}, got {value!r}")
+    if value not in names:
+        raise ValueError(f"{expected}, got {value!r}{nearest(value, names)}")
+    return value
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """Return "; did you mean 'name'?" for the name that is most like a word, nothing where none is like it."""
+    lowered = {name.lower(): name for name in reversed(list(names))}
+    found = difflib.get_close_matches(word.lower(), lowered, n=1) if len(word) < 100 else []
+    return f"; did you mean {lowered[found[0]]!r}?" if found else ""
 
 
 class Schedules:

@@ -10,7 +10,11 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from .._edge.arrays import FloatArray
-from .._edge.values import ACCURACY, check_count
+from .._edge.values import (
+    ACCURACY,
+    check_choice,
+    check_count,
+)
 from .hessian import LinearMap, Rng, flat
 
 
@@ -89,8 +93,7 @@ def top_eigenvalues(
     >>> found.values.round(6)
     array([-3., -3.,  2.])
     """
-    if which not in _ORDERS:
-        raise ValueError(f"which must be one of {', '.join(map(repr, _ORDERS))}, got {which!r}")
+    check_choice("which", which, _ORDERS)
     check_count("count", count, least=1)
     check_count("max_steps", max_steps, least=1)
     ACCURACY.check("rtol", rtol)

@@ -16,7 +16,15 @@ from .._edge import _core
 from .._edge.arrays import FloatArray
 from .._edge.backends import Backend, check_backend, check_rtol
 from .._edge.threads import check_threads
-from .._edge.values import NON_NEGATIVE, POSITIVE, Schedulable, Schedules, at_step, position
+from .._edge.values import (
+    NON_NEGATIVE,
+    POSITIVE,
+    Schedulable,
+    Schedules,
+    at_step,
+    check_choice,
+    position,
+)
 from .._tables import html_table, table
 from ..blocks.block import Block, make_blocks
 from ..blocks.extras import CALLABLES, Row, extras_of, flatten_extras, with_means
@@ -115,10 +123,7 @@ class Optimizer:
         on_nonfinite: str = "raise",
     ) -> None:
         check_rtol(rtol)
-        if on_nonfinite not in POLICIES:
-            raise ValueError(
-                f"on_nonfinite must be one of {', '.join(map(repr, POLICIES))}, got {on_nonfinite!r}"
-            )
+        check_choice("on_nonfinite", on_nonfinite, POLICIES)
         if schedule is not None and not callable(schedule):
             raise TypeError(f"schedule must be a callable of the step, got {schedule!r}")
         self._structure = params

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from .._edge import _core
+from .._edge.arguments import checked
 from .._edge.values import MOMENTUM, NON_NEGATIVE, POSITIVE, Schedulable
 from .lines import GROUP_OF, is_columns
 from .part import Lowering, Part, common_group
@@ -29,6 +30,7 @@ class Adjustment(Part, ABC):
         """Return the core's part."""
 
 
+@checked
 @dataclass(frozen=True)
 class LineNormalization(Adjustment):
     r"""Lines of the direction divided by :math:`\sqrt{\|\cdot\|^2 + \epsilon}`, for one kind of line after the other.
@@ -59,6 +61,7 @@ class LineNormalization(Adjustment):
         return _core.LineNormalization(columns=columns, eps=self.eps)
 
 
+@checked
 @dataclass(frozen=True)
 class RowMoment(Adjustment):
     r"""NorMuon's second moment of each row, of directions by the ball rule.
@@ -96,6 +99,7 @@ class RowMoment(Adjustment):
         return _core.LineMoment(columns=is_columns("rows", into), beta=beta, eps=self.eps)
 
 
+@checked
 @dataclass(frozen=True)
 class EntryMoment(Adjustment):
     r"""AdaMuon's second moment of each entry, of directions by the ball rule.
@@ -141,6 +145,7 @@ class _Rescaled(Adjustment):
         return "rotations"
 
 
+@checked
 @dataclass(frozen=True)
 class OracleLength(_Rescaled):
     """Give the direction the Frobenius norm that the oracle's had, before the adjustments in front of this one."""
@@ -154,6 +159,7 @@ class OracleLength(_Rescaled):
         return _core.OracleLength()
 
 
+@checked
 @dataclass(frozen=True)
 class RootMeanSquare(_Rescaled):
     """Give the entries of the direction this root mean square."""
@@ -172,6 +178,7 @@ class RootMeanSquare(_Rescaled):
         return _core.RootMeanSquare(self.value)
 
 
+@checked
 @dataclass(frozen=True)
 class TrustRatio(_Rescaled):
     r"""Give the direction the length :math:`c \min(\|W\|_F, \text{limit})`, c being `coefficient`.
@@ -203,6 +210,7 @@ class TrustRatio(_Rescaled):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class DecayInDirection(Adjustment):
     """Add weight decay to the direction, ``D - weight_decay * W``, so that adjustments after it see both (LAMB)."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._edge import _core
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray, matrix_shape
 from .._edge.calls import compute_norm, compute_oracle
 from .._edge.values import EXPONENT, POSITIVE, Schedulable, at_step, show
@@ -18,6 +19,7 @@ from .geometries import Geometry, Schatten
 from .scalings import shape_factor
 
 
+@checked
 @dataclass(frozen=True)
 class Coupling:
     """The outer exponent r and the weights w_i of a mixed norm, apart from the norms of the blocks.

@@ -6,7 +6,10 @@ import math
 from dataclasses import replace
 
 from .._edge.backends import NewtonSchulz
-from .._edge.values import Schedulable
+from .._edge.values import (
+    Schedulable,
+    check_choice,
+)
 from ..parts import (
     EntryMoment,
     LineNormalization,
@@ -90,8 +93,7 @@ def muon_plus(
     array([[-1.,  0.],
            [ 0., -1.]])
     """
-    if mode not in _ORDERS:
-        raise ValueError(f"mode must be one of {', '.join(map(repr, _ORDERS))}, got {mode!r}")
+    check_choice("mode", mode, _ORDERS)
     return Recipe(
         name="muon_plus",
         lr=lr,

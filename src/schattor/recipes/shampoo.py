@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._edge.values import Schedulable
+from .._edge.values import FRACTION, Schedulable
 from ..parts import (
     Debiased,
     DebiasedOutside,
@@ -95,7 +95,7 @@ def shampoo(
     array([[ 0., -1.],
            [-1.,  0.]])
     """
-    beta1, beta2 = check_pair(betas)
+    beta1, beta2 = check_pair(betas, FRACTION)
     frequency = precondition_frequency
     start = frequency if start_preconditioning_step is None else start_preconditioning_step
     roots = KroneckerRoots(beta2, eps, frequency, start)

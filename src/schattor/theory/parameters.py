@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from .._edge.values import NON_NEGATIVE, POSITIVE, check_count
+from .._edge.values import NON_NEGATIVE, POSITIVE, check_choice, check_count
 from .theorems import ball_terms, largest_lr, regularization_terms
 from .tracking import WEIGHT, Bound, Terms
 
@@ -275,8 +275,7 @@ def _check(delta: float, L: float, sigma: float, T: int, batch: int, rule: str) 
     NON_NEGATIVE.check("sigma", sigma)
     check_count("T", T, least=1)
     check_count("batch", batch, least=1)
-    if rule not in ("ball", "regularization"):
-        raise ValueError(f"rule must be 'ball' or 'regularization', got {rule!r}")
+    check_choice("rule", rule, ("ball", "regularization"))
 
 
 def _minimum(f: Callable[[float], float], low: float) -> float:

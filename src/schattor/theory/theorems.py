@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal, TypeAlias
 
-from .._edge.values import POSITIVE
+from .._edge.values import POSITIVE, check_choice
 from ..parts.mixed_norm import MixedNorm
 from .noise import check_range
 from .tracking import WEIGHT, Bound, Terms, check, squared_tracking, tracking
@@ -180,8 +180,7 @@ def theorem_2(
         raise ValueError(
             f"lr must be at most {largest_lr(L, theta):g} for L = {L:g} and theta = {theta:g}, got {lr:g}"
         )
-    if quantity not in FACTORS:
-        raise ValueError(f"quantity must be 'gradient' or 'estimate', got {quantity!r}")
+    check_choice("quantity", quantity, FACTORS)
     return Bound(regularization_terms(delta, sigma, T, lr, theta, batch, first, FACTORS[quantity]))
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..part import Lowering
 from .geometry import Geometry
 
 
+@checked
 @dataclass(frozen=True)
 class RowNorm(Geometry):
     r"""The largest Euclidean length of a row, the operator norm from :math:`\ell_2` to :math:`\ell_\infty`.
@@ -39,6 +41,7 @@ class RowNorm(Geometry):
         return "RowNorm"
 
 
+@checked
 @dataclass(frozen=True)
 class ColumnNorm(Geometry):
     r"""The largest Euclidean length of a column, the operator norm from :math:`\ell_1` to :math:`\ell_2`.

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.backends import Backend, NewtonSchulz, check_backend, check_rtol, route_of
 from ..._edge.values import EXPONENT, FRACTION, Schedulable, show
 from ..part import Lowering
 from .geometry import Geometry
 
 
+@checked
 @dataclass(frozen=True)
 class Schatten(Geometry):
     r"""The Schatten-p norm: the l_p norm of the singular values.

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.values import MOMENTUM, NON_NEGATIVE, Schedulable
 from ..part import Lowering
 from .metric import Preconditioner
@@ -27,6 +28,7 @@ class Division(ABC):
         """Return the core's part."""
 
 
+@checked
 @dataclass(frozen=True)
 class Squares(Moment):
     r"""Average of squared gradients, :math:`V \leftarrow \beta V + (1-\beta) G^2` from zero."""
@@ -41,6 +43,7 @@ class Squares(Moment):
         return _core.Squares(into.value("beta", MOMENTUM, self.beta))
 
 
+@checked
 @dataclass(frozen=True)
 class SumOfSquares(Moment):
     r"""Sum of squared gradients, :math:`V \leftarrow V + G^2` from `initial` (AdaGrad)."""
@@ -55,6 +58,7 @@ class SumOfSquares(Moment):
         return _core.SumOfSquares(self.initial)
 
 
+@checked
 @dataclass(frozen=True)
 class Largest(Moment):
     """Entrywise largest value of another moment so far (AMSGrad, as torch has it: before any bias correction)."""
@@ -66,6 +70,7 @@ class Largest(Moment):
         return _core.Largest(self.moment.lower(into))
 
 
+@checked
 @dataclass(frozen=True)
 class CentredSquares(Moment):
     """Average of squared gradients less the square of their average, not below zero (centred RMSprop)."""
@@ -80,6 +85,7 @@ class CentredSquares(Moment):
         return _core.CentredSquares(into.value("beta", MOMENTUM, self.beta))
 
 
+@checked
 @dataclass(frozen=True)
 class Deviations(Moment):
     r"""Squared distances from the estimate, :math:`S \leftarrow \beta S + (1-\beta)(G-M)^2 + \epsilon` (AdaBelief).
@@ -101,6 +107,7 @@ class Deviations(Moment):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class Plain(Division):
     r""":math:`M / (\sqrt V + \epsilon)`."""
@@ -115,6 +122,7 @@ class Plain(Division):
         return _core.Plain(into.value("eps", NON_NEGATIVE, self.eps))
 
 
+@checked
 @dataclass(frozen=True)
 class Debiased(Division):
     r""":math:`\frac{M}{1-\beta_1^t} / (\sqrt{V/(1-\beta^t)} + \epsilon)`.
@@ -134,6 +142,7 @@ class Debiased(Division):
         return _core.Debiased(**_division_values(into, self.beta, self.eps, self.mean_beta))
 
 
+@checked
 @dataclass(frozen=True)
 class DebiasedOutside(Division):
     r""":math:`\frac{\sqrt{1-\beta^t}}{1-\beta_1^t}\, M / (\sqrt V + \epsilon)`: eps beside V as it is kept.
@@ -153,6 +162,7 @@ class DebiasedOutside(Division):
         return _core.DebiasedOutside(**_division_values(into, self.beta, self.eps, self.mean_beta))
 
 
+@checked
 @dataclass(frozen=True)
 class Rectified(Division):
     r"""RAdam: :math:`\frac{r\sqrt{1-\beta^t}}{1-\beta_1^t} M / (\sqrt V + \epsilon)`, at first M debiased alone.
@@ -195,6 +205,7 @@ def _division_values(
     }
 
 
+@checked
 @dataclass(frozen=True)
 class Diagonal(Preconditioner):
     """The estimate divided, entry by entry, by the root of a moment."""
@@ -212,6 +223,7 @@ class Diagonal(Preconditioner):
         return _core.Diagonal(moment=self.moment.lower(into), division=self.division.lower(into))
 
 
+@checked
 @dataclass(frozen=True)
 class SecondMoment(Preconditioner):
     r"""Adam's diagonal metric: :math:`M / (\sqrt{V/(1-\beta^t)} + \epsilon)`, V the average of squared gradients.
@@ -231,6 +243,7 @@ class SecondMoment(Preconditioner):
         return Diagonal(Squares(self.beta), Debiased(self.beta, self.eps)).lower(into)
 
 
+@checked
 @dataclass(frozen=True)
 class RatioOfMoments(Preconditioner):
     r"""AdaDelta: :math:`\Delta = \sqrt{X+\epsilon}/\sqrt{V+\epsilon}\; M`.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.values import NON_NEGATIVE, Schedulable, check_count, position
 from ..geometries import Geometry
 from ..lines import GROUP_OF, LINES_OF, MODES, TURNED, place_of
@@ -13,6 +14,7 @@ from ..part import Lowering, common_group
 from .metric import Preconditioner
 
 
+@checked
 @dataclass(frozen=True)
 class Equilibration(Preconditioner):
     r"""Rows, columns or both divided by their lengths: :math:`M_{ij} / \sqrt{\|M_i\|^2 + \epsilon}` for ``"row"``.
@@ -56,6 +58,7 @@ class Equilibration(Preconditioner):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class LeverageEquilibration(Preconditioner):
     r"""Rows scaled so that those of the polar factor come to have equal lengths.

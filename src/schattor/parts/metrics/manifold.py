@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..._edge import _core
-from ..._edge.values import NON_NEGATIVE, check_count, position
+from ..._edge.arguments import checked
+from ..._edge.values import NON_NEGATIVE, check_choice, check_count, position
 from ..geometries import Geometry
 from ..lines import LINES, is_columns
 from ..part import Lowering, common_group
 from .metric import Preconditioner
 
 
+@checked
 @dataclass(frozen=True)
 class TangentDual(Preconditioner):
     r"""The matrix whose polar factor is the steepest tangent direction on the Stiefel manifold.
@@ -74,6 +76,7 @@ class TangentDual(Preconditioner):
         return self.steps * ((k, n, k), (k, k, n))
 
 
+@checked
 @dataclass(frozen=True)
 class IntrinsicStiefel(Preconditioner):
     r"""A tangent vector of the Stiefel manifold from two polar factors.
@@ -118,6 +121,7 @@ class IntrinsicStiefel(Preconditioner):
         return 2 * ((k, n, k), (k, k, n)) + ((k, k, n),)
 
 
+@checked
 @dataclass(frozen=True)
 class TangentProjection(Preconditioner):
     r"""Mano's projection onto the tangent space of lines of fixed length.
@@ -132,9 +136,8 @@ class TangentProjection(Preconditioner):
     lines: tuple[str, ...] = ("columns", "rows")
 
     def __post_init__(self) -> None:
-        for lines in self.lines:
-            if lines not in LINES:
-                raise ValueError(f"lines must be 'rows' or 'columns', got {lines!r}")
+        for i, lines in enumerate(self.lines):
+            check_choice(f"lines[{i}]", lines, LINES)
 
     @property
     def reads_weights(self) -> bool:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.arrays import FloatArray
 from ..._edge.values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable
 from ..part import Lowering
 from .update import Additive, Update
 
 
+@checked
 @dataclass(frozen=True)
 class ScheduleFree(Update):
     r"""Schedule-free averaging round another update.
@@ -64,6 +66,7 @@ class ScheduleFree(Update):
         return f"{self.inner}, schedule-free {self.beta:g}"
 
 
+@checked
 @dataclass(frozen=True)
 class Extrapolated(Update):
     r"""Implicit gradient transport round another update, which moves the iterate x.

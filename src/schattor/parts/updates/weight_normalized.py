@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.values import NON_NEGATIVE, Schedulable, show
 from ..estimators import Estimator
 from ..lines import is_columns
@@ -13,6 +14,7 @@ from ..part import Lowering
 from .update import Update
 
 
+@checked
 @dataclass(frozen=True)
 class WeightNormalized(Update):
     r"""Weight normalisation: rows :math:`W_i = g_i v_i / \|v_i\|`, of which the rest of the recipe moves v.
