@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from ._edge.arguments import checked
 from ._edge.arrays import FloatArray, matrix_shape
 from .optimizer.optimizer import Optimizer
 from .parts.geometries import Geometry
@@ -22,6 +23,7 @@ Blocks = dict[str, FloatArray]
 _SHAPES: tuple[Shape, ...] = ((5, 3), (3, 5), (4, 4), (6, 1))
 
 
+@checked
 def check_geometry(
     geometry: Geometry,
     *,
@@ -85,6 +87,7 @@ def check_geometry(
             _arrays(where + f"equivariance ({group})", geometry.ball(map_(G)), map_(D), 1e3 * rtol)
 
 
+@checked
 def check_recipe(
     recipe: Recipe,
     *,
@@ -138,6 +141,7 @@ def check_recipe(
     _check_symmetry(recipe, W, gradients, generator)
 
 
+@checked
 def extras_for(recipe: Recipe, grads: Blocks) -> dict[str, Blocks]:
     """Return made-up extras of the kinds that a recipe requires, from gradients of a step.
 

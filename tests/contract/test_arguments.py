@@ -28,6 +28,8 @@ from schattor.recipes.registry import RecipeFunction
 
 mpl.use("Agg")
 
+import matplotlib.pyplot as plt
+
 G = np.array([[3.0, 1.0], [0.0, 2.0], [1.0, 0.0]])
 W = np.array([[0.5, -1.0], [2.0, 0.0], [0.0, 1.0]])
 SAMPLES = np.random.default_rng(0).standard_normal((8, 3, 2))
@@ -67,7 +69,7 @@ BANNED = (
     "unhashable",
     "could not convert",
 )
-EXPECTED = re.compile(r"\b(must|expected|takes|needs|goes with|have|not both|at most|at least)\b")
+EXPECTED = re.compile(r"\b(must|expected|takes|needs|goes with|have|not both|at most|at least|there (is|are)|the (blocks|keys|metrics) are)\b")
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def fits(value: Any, hint: Any) -> bool:
     if origin is np.ndarray:
         return isinstance(value, np.ndarray)
     if isinstance(origin, type) and issubclass(origin, Callable):  # type: ignore[arg-type]
-        return callable(value)
+        return callable(value) and not inspect.isclass(value)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return isinstance(value, Mapping) and all(fits(each, arguments[1]) for each in value.values())
     if isinstance(origin, type) and issubclass(origin, Sequence):
@@ -117,7 +119,12 @@ def fits(value: Any, hint: Any) -> bool:
     return isinstance(value, origin or hint)
 
 
-FREE_TEXT = {("Pairing", "left"), ("Pairing", "right")}
+def is_array(hint: Any) -> bool:
+    """Return whether an annotation is of arrays, which have tests of their own."""
+    return "ndarray" in str(hint) or "_SupportsArray" in str(hint)
+
+
+FREE_TEXT = {("Pairing", "left"), ("Pairing", "right"), ("Recipe", "name")}
 """Arguments that take any string."""
 
 
@@ -334,13 +341,16 @@ def executions() -> Iterator[Signature]:
 
 
 SIGNATURES = [*recipes(), *specifications(), *functions(), *executions()]
-SKIPPED = {"rng", "params", "G", "A", "M", "X", "noise", "ax", "styles", "x"}
+SKIPPED = {"rng", "params", "ax", "styles", "x"}
 """Arrays, random states and axes: their types have tests of their own."""
 
 
 def tell(value: Any) -> list[str]:
     """Return the ways in which a message may name a value."""
-    return [repr(value), str(value), type(value).__name__, *([f"{value:g}"] if type(value) is float else [])]
+    names = [repr(value), str(value), type(value).__name__, repr(value).splitlines()[0]]
+    if isinstance(value, numbers.Real):
+        names.append(repr(float(value)))
+    return names if np.ndim(value) == 0 else [*names, f"shape {np.shape(value)}", repr(value[0])]
 
 
 def faults(signature: Signature, name: str, hint: Any) -> Iterator[str]:
@@ -379,7 +389,8 @@ def test_every_argument_refuses_what_it_does_not_document(signature: Signature) 
     found = [
         fault
         for name, hint in signature.hints.items()
-        if name not in SKIPPED
+        if name not in SKIPPED and not is_array(hint)
         for fault in faults(signature, name, hint)
     ]
+    plt.close("all")
     assert not found, "\n".join(found)

@@ -57,7 +57,7 @@ def kind_of(hint: Any) -> Kind | None:
         return _sequence_of(kind_of(arguments[0]))
     cls = origin or hint
     if cls is collections.abc.Callable:
-        return Kind("a callable", callable)
+        return Kind("a callable", lambda x: callable(x) and not isinstance(x, type))
     if not isinstance(cls, type) or issubclass(cls, np.ndarray) or getattr(cls, "_is_protocol", False):
         return None
     return None if cls is object else Kind(_article(cls.__name__), lambda x: isinstance(x, cls))
@@ -134,7 +134,7 @@ class Arguments:
 
     def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
         self._function = function
-        self._name = name or getattr(function, "__name__", type(function).__name__)
+        self._name = name or function.__qualname__.removesuffix(".__init__")
 
     @functools.cached_property
     def signature(self) -> inspect.Signature:

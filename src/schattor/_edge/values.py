@@ -104,6 +104,13 @@ def check_choice(what: str, value: object, choices: Iterable[str], *, other: str
     return value
 
 
+def list_names(names: Iterable[str], *, most: int = 20) -> str:
+    """Return names for a message: so many at most, and how many more there are."""
+    listed = list(map(repr, names))
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more
+
+
 def nearest(word: str, names: Iterable[str]) -> str:
     """Return "; did you mean 'name'?" for the name that is most like a word, nothing where none is like it."""
     lowered = {name.lower(): name for name in reversed(list(names))}

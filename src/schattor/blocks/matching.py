@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
+from .._edge.values import list_names, nearest
 from .views import View
 
 Value = TypeVar("Value")
@@ -23,13 +24,13 @@ def match(patterns: Mapping[str, Value], names: Sequence[str], what: str) -> dic
     fits = {key: [name for name in names if name == key or fnmatchcase(name, key)] for key in patterns}
     for key, matched in fits.items():
         if not matched:
-            raise KeyError(f"{what}: {key!r} matches no block; the blocks are {', '.join(map(repr, names))}")
+            raise KeyError(
+                f"{what}: {key!r} matches no block{nearest(key, names)}; the blocks are {list_names(names)}"
+            )
     for name in names:
         fitting = [name] if name in patterns else [key for key in patterns if name in fits[key]]
         if not fitting:
-            raise KeyError(
-                f"{what}: nothing matches block {name!r}; the keys are {', '.join(map(repr, patterns))}"
-            )
+            raise KeyError(f"{what}: nothing matches block {name!r}; the keys are {list_names(patterns)}")
         result[name] = patterns[fitting[0]]
     return result
 

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from .._edge.values import (
     ACCURACY,
@@ -47,6 +48,7 @@ _ORDERS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
 }
 
 
+@checked
 def top_eigenvalues(
     hessian: LinearMap,
     shape: tuple[int, ...],
@@ -208,6 +210,7 @@ class HessianSummary:
         return self.largest / self.smallest if self.smallest > 0 else math.inf
 
 
+@checked
 def hessian_summary(
     hessian: LinearMap, shape: tuple[int, ...], *, steps: int = 30, samples: int = 10, rng: Rng = None
 ) -> HessianSummary:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from .._edge.values import check_choice
 
@@ -17,6 +18,7 @@ LARGEST = 4096
 """Entries of a block at most: the second moment has their square, 128 MB."""
 
 
+@checked
 def fisher_fit(samples: npt.ArrayLike, structure: Structure) -> float:
     r"""Return the relative Frobenius error of a structure for the second moment of gradients.
 

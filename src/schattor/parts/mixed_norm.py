@@ -81,6 +81,7 @@ class MixedNorm:
     2.2361
     """
 
+    @checked
     def __init__(
         self,
         geometries: Mapping[str, Geometry],
@@ -112,6 +113,7 @@ class MixedNorm:
         return self.coupling.outer
 
     @classmethod
+    @checked
     def uniform(
         cls,
         params: Any,
@@ -145,6 +147,7 @@ class MixedNorm:
         return cls(dict.fromkeys(_names(params), chosen), weights, outer=outer)
 
     @classmethod
+    @checked
     def from_patterns(
         cls,
         params: Any,
@@ -183,10 +186,12 @@ class MixedNorm:
         """
         return cls(match(patterns, _names(params), "patterns"), weights, outer=outer)
 
+    @checked
     def with_weights(self, weights: Schedulable | Mapping[str, Schedulable]) -> MixedNorm:
         """Return the same norm with other weights."""
         return MixedNorm(self.geometries, weights, outer=self.outer)
 
+    @checked
     def with_lipschitz(self, constants: Mapping[str, float]) -> MixedNorm:
         r"""Return the same norm with weights :math:`w_i = \sqrt{L_i}`.
 
@@ -204,6 +209,7 @@ class MixedNorm:
         }
         return self.with_weights(checked)
 
+    @checked
     def with_scale(self, params: Any, scale: str | float) -> MixedNorm:
         """Return the same norm with weights one over the shape factor: at r = inf the ball rule scaled by it.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from .._edge.values import POSITIVE, check_count
 from ..linalg.matrices import matrix
@@ -67,6 +68,7 @@ class MatrixCompletion(SampledProblem):
         store(self, observed=M, seen=seen, U=U, V=V)
 
     @classmethod
+    @checked
     def random(
         cls,
         shape: tuple[int, int],

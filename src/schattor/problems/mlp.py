@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from .._edge.values import check_choice
 from ..linalg.matrices import matrix
@@ -72,6 +73,7 @@ class MLP(Network):
         store(self, targets=targets, weights=weights, _activation=ACTIVATIONS[self.activation])
 
     @classmethod
+    @checked
     def random(
         cls,
         inputs: FloatArray,

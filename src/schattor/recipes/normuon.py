@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from .._edge.backends import NewtonSchulz
+from .._edge.backends import Coefficients, NewtonSchulz
 from .._edge.values import (
     Schedulable,
     check_choice,
@@ -188,6 +188,7 @@ _IN_DTYPE = "Newton-Schulz runs in the dtype of the block, in the source in bflo
         "A convolution is one matrix, whose rows are its output channels; the source averages over its last axis.",
         "A missing gradient (None) leaves the block alone; the source takes it as zero.",
     ),
+    names={"beta": "beta2"},
 )
 def normuon(
     *,
@@ -197,7 +198,7 @@ def normuon(
     beta2: Schedulable = 0.95,
     weight_decay: Schedulable = 0.0,
     decay: str = "decoupled",
-    coefficients: str = "muon",
+    coefficients: Coefficients = "muon",
     steps: int | None = None,
 ) -> Recipe:
     r"""NorMuon: Muon whose rows share a second moment each.
@@ -219,8 +220,8 @@ def normuon(
         Rate of the second moment of the rows; it starts at zero and is not debiased, which the last quotient undoes.
     weight_decay : float or callable
     decay : {"decoupled", "l2", "independent", "cautious"}
-    coefficients : str
-        A name from `schattor.linalg.coefficient_sets`.
+    coefficients : str or triples of float
+        A name from `schattor.linalg.coefficient_sets`, or your own as in `schattor.linalg.NewtonSchulz`.
     steps : int, optional
         Default: the number that the set was made for.
 
@@ -269,7 +270,7 @@ def adamuon(
     eps: Schedulable = 1e-8,
     weight_decay: Schedulable = 0.01,
     decay: str = "decoupled",
-    coefficients: str = "muon",
+    coefficients: Coefficients = "muon",
     steps: int | None = None,
 ) -> Recipe:
     r"""AdaMuon: the polar factor of signs, divided by the root of its own second moment.
@@ -291,8 +292,8 @@ def adamuon(
         Added to the root.
     weight_decay : float or callable
     decay : {"decoupled", "l2", "independent", "cautious"}
-    coefficients : str
-        A name from `schattor.linalg.coefficient_sets`.
+    coefficients : str or triples of float
+        A name from `schattor.linalg.coefficient_sets`, or your own as in `schattor.linalg.NewtonSchulz`.
     steps : int, optional
         Default: the number that the set was made for.
 

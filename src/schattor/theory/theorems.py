@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal, TypeAlias
 
+from .._edge.arguments import checked
 from .._edge.values import POSITIVE, check_choice
 from ..parts.mixed_norm import MixedNorm
 from .noise import check_range
@@ -38,6 +39,7 @@ def regularization_terms(
     return terms | {k: factors[1] * x for k, x in squared_tracking(sigma, T, theta, batch, first).items()}
 
 
+@checked
 def largest_lr(L: float, theta: float) -> float:
     r"""Return the largest learning rate for which Theorems 2 and 4 hold.
 
@@ -64,6 +66,7 @@ def largest_lr(L: float, theta: float) -> float:
     return 1 / (2 * L) if theta == 1 else min(1 / (2 * L), theta / (4 * L * math.sqrt(1 - theta)))
 
 
+@checked
 def theorem_1(
     delta: float,
     L: float,
@@ -126,6 +129,7 @@ def theorem_1(
     return Bound(ball_terms(delta, L, sigma, T, lr, theta, batch, first))
 
 
+@checked
 def theorem_2(
     delta: float,
     L: float,
@@ -184,6 +188,7 @@ def theorem_2(
     return Bound(regularization_terms(delta, sigma, T, lr, theta, batch, first, FACTORS[quantity]))
 
 
+@checked
 def theorem_3(
     delta: float,
     L: float,
@@ -228,6 +233,7 @@ def theorem_3(
     return theorem_1(delta, L, sigma, T, p=2, lr=lr, theta=theta, batch=batch, first_batch=first_batch)
 
 
+@checked
 def theorem_4(
     delta: float,
     L: float,

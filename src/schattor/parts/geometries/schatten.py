@@ -99,7 +99,7 @@ class Schatten(Geometry):
     def __str__(self) -> str:
         name = "Spectral" if self.p == math.inf else f"Schatten({show(self.p)})"
         if isinstance(self.backend, NewtonSchulz):
-            name += f", {self.backend.coefficients} x {self.backend.steps}"
+            name += f", {self.backend}"
         elif (route := route_of(self.backend)) and route.polar:
             name += f", {route.name}"
         return name
