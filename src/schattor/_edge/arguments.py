@@ -43,6 +43,8 @@ _SIMPLE: dict[Any, Kind] = {
 def kind_of(hint: Any) -> Kind | None:
     """Return what an annotation says; None for what it leaves open, such as arrays, which have checks of their own."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return None
     if hint in _SIMPLE:
         return _SIMPLE[hint]
     if origin in (typing.Union, types.UnionType):

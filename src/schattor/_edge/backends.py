@@ -153,7 +153,7 @@ class NewtonSchulz:
             if self.floor != 0:
                 raise ValueError("floor goes with coefficient sets only, not with 'adaptive'")
         elif self.rtol is not None:
-            raise ValueError(f"rtol goes with 'adaptive' only, not with {self.coefficients!r}")
+            raise ValueError(f"rtol goes with 'adaptive' only, got {self.rtol!r} with {self.coefficients!r}")
         NON_NEGATIVE.check("floor", self.floor)
         iteration = _core.Iteration(
             coefficients=self.coefficients, steps=steps, rtol=self.rtol, floor=float(self.floor)

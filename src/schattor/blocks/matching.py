@@ -37,6 +37,10 @@ def match(patterns: Mapping[str, Value], names: Sequence[str], what: str) -> dic
 
 def match_views(views: Mapping[str, View], names: Sequence[str]) -> dict[str, View]:
     """Return the view of each name that has one: views, unlike routes, need not cover every block."""
+    if not isinstance(views, Mapping):
+        raise TypeError(
+            f"views must be a mapping of block names to views such as {{'conv*': st.views.flatten()}}, got {views!r}"
+        )
     for key, view in views.items():
         if not isinstance(view, View):
             raise TypeError(f"views[{key!r}] must be a view such as st.views.flatten(), got {view!r}")

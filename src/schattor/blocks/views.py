@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._edge.arrays import matrix_shape
-from .._edge.values import check_count
+from .._edge.values import check_count, is_count
 
 __all__ = ["View", "batch", "flatten", "split", "transposed"]
 
@@ -142,7 +142,7 @@ def split(count: int, axis: int = 0) -> View:
            [ 0.,  0.]])
     """
     check_count("count", count, least=1)
-    if axis != 0:
+    if not is_count(axis) or axis != 0:
         raise ValueError(f"axis must be 0, since pieces along another axis are not contiguous, got {axis}")
     return _Split(count)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
-from .._edge.values import POSITIVE, check_count
+from .._edge.values import FRACTION, POSITIVE, check_count
 from ..linalg.matrices import matrix
 from .problem import ALL, Blocks, Chosen, Pairs, Params, Rng, SampledProblem, store
 
@@ -98,6 +98,7 @@ class MatrixCompletion(SampledProblem):
         for name, count in (("rows", shape[0]), ("columns", shape[1]), ("rank", rank)):
             check_count(name, count, least=1)
         POSITIVE.check("scale", scale)
+        FRACTION.check("fraction", fraction)
         generator = np.random.default_rng(rng)
         m, n = shape
         M = generator.standard_normal((m, rank)) @ generator.standard_normal((rank, n))

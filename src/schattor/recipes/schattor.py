@@ -110,7 +110,7 @@ def schattor(
            [0.   , 0.951]])
     """
     if norm is None and p is None:
-        raise TypeError("schattor needs p= (a Schatten exponent) or norm= (a MixedNorm)")
+        raise TypeError("schattor needs p= (a Schatten exponent) or norm= (a MixedNorm), got None for both")
     if norm is not None and not (p is None and outer is None and weights is None):
         raise TypeError("norm= brings its own exponents, outer= and weights=; give it alone")
     driver: Driver | None = from_theory(lr, momentum, theory)

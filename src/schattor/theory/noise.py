@@ -22,7 +22,7 @@ BOUNDED = Domain("in [2, inf], where the martingale bounds hold", lambda x: x >=
 def check_range(norm: float | MixedNorm) -> None:
     """Raise ValueError unless the martingale bounds hold: all exponents in [2, inf]."""
     if not isinstance(norm, MixedNorm):
-        BOUNDED.check("p", norm)
+        BOUNDED.check("norm", norm)
         return
     BOUNDED.check("outer", norm.outer)
     for name, geometry in norm.geometries.items():
