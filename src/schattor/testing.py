@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ._edge.arguments import checked
 from ._edge.arrays import FloatArray, matrix_shape
 from ._edge.values import Schedulable, at_step
 from .optimizer.optimizer import Optimizer
@@ -27,6 +28,7 @@ _LARGE = 60  # a power of two beside which every eps is nothing
 _SHAPES: tuple[Shape, ...] = ((5, 3), (3, 5), (4, 4), (6, 1))
 
 
+@checked
 def check_geometry(
     geometry: Geometry,
     *,
@@ -90,6 +92,7 @@ def check_geometry(
             _arrays(where + f"equivariance ({group})", geometry.ball(map_(G)), map_(D), 1e3 * rtol)
 
 
+@checked
 def check_recipe(
     recipe: Recipe,
     *,
@@ -143,6 +146,7 @@ def check_recipe(
     _check_symmetry(recipe, W, gradients, generator)
 
 
+@checked
 def extras_for(recipe: Recipe, grads: Blocks) -> dict[str, Blocks]:
     """Return made-up extras of the kinds that a recipe requires, from gradients of a step.
 

@@ -1,6 +1,7 @@
 """The compiled core, as the Python layer uses it. Private: arrays must be prepared, see `_arrays`."""
 
 import enum
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,13 @@ class CoefficientSet:
 def coefficient_sets() -> list[CoefficientSet]: ...
 
 class Iteration:
-    def __init__(self, coefficients: str, steps: int | None, rtol: float | None, floor: float) -> None: ...
+    def __init__(
+        self,
+        coefficients: str | Sequence[tuple[float, float, float]],
+        steps: int | None,
+        rtol: float | None,
+        floor: float,
+    ) -> None: ...
     @property
     def steps(self) -> int: ...
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import numbers
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -69,12 +70,65 @@ def position(count: int) -> Domain:
     return Domain(f"a whole number from 0 to {count - 1}", lambda x: x in range(count))
 
 
-def check_count(what: str, value: object, *, least: int) -> None:
-    """Raise TypeError or ValueError naming `what` unless `value` is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+def is_count(value: object) -> TypeGuard[int]:
+    """Return whether a value is a whole number; a bool is none, and neither is 2.0."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def is_flag(value: object) -> TypeGuard[bool]:
+    """Return whether a value is True or False, of Python or of NumPy."""
+    return isinstance(value, bool | np.bool_)
+
+
+def check_count(what: str, value: object, *, least: int, most: int = 2**31 - 1) -> int:
+    """Return `value` as an int, or raise TypeError or ValueError naming `what` unless it is one of this range."""
+    if not is_count(value):
         raise TypeError(f"{what} must be a whole number, got {value!r}")
     if value < least:
         raise ValueError(f"{what} must be at least {least}, got {value}")
+    if value > most:
+        raise ValueError(f"{what} must be at most {most}, got {value}")
+    return int(value)
+
+
+def check_seed(what: str, value: object) -> int:
+    """Return `value` as an int that the core's generators take, or raise TypeError or ValueError naming `what`."""
+    return check_count(what, value, least=0, most=2**64 - 1)
+
+
+def check_flag(what: str, value: object) -> bool:
+    """Return `value` as a bool, or raise TypeError naming `what` unless it is a truth value."""
+    if not is_flag(value):
+        raise TypeError(f"{what} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def check_choice(what: str, value: object, choices: Iterable[str], *, other: str = "") -> str:
+    """Return `value` if it is among the names, or raise TypeError or ValueError that names `what` and the nearest.
+
+    `other` tells what else the caller takes.
+    """
+    names = list(choices)
+    expected = f"{what} must be {other + ' or ' if other else ''}one of {', '.join(map(repr, names))}"
+    if not isinstance(value, str):
+        raise TypeError(f"{expected}, got {value!r}")
+    if value not in names:
+        raise ValueError(f"{expected}, got {value!r}{nearest(value, names)}")
+    return value
+
+
+def list_names(names: Iterable[str], *, most: int = 20) -> str:
+    """Return names for a message: so many at most, and how many more there are."""
+    listed = list(map(repr, names))
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """Return "; did you mean 'name'?" for the name that is most like a word, nothing where none is like it."""
+    lowered = {name.lower(): name for name in reversed(list(names))}
+    found = difflib.get_close_matches(word.lower(), lowered, n=1) if len(word) < 100 else []
+    return f"; did you mean {lowered[found[0]]!r}?" if found else ""
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def make_blocks(params: Params, views: Mapping[str, View] | None) -> list[Block]
     for name, array in arrays.items():
         _check_array(name, array)
     tied = _tie(arrays)
-    chosen = match_views(views or {}, [names[0] for names in tied])
+    chosen = match_views({} if views is None else views, [names[0] for names in tied])
     return [Block(names[0], arrays[names[0]], tuple(names), chosen.get(names[0]), names[0]) for names in tied]
 
 

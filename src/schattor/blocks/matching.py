@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase, translate
 from typing import TypeVar
 
+from .._edge.values import list_names, nearest
 from .views import View
 
 Value = TypeVar("Value")
@@ -27,9 +28,7 @@ def match(patterns: Mapping[str, Value], names: Sequence[str], what: str) -> dic
     result = _assign(patterns, names, what)
     for name in names:
         if name not in result:
-            raise KeyError(
-                f"{what}: nothing matches block {name!r}; the keys are {', '.join(map(repr, patterns))}"
-            )
+            raise KeyError(f"{what}: nothing matches block {name!r}; the keys are {list_names(patterns)}")
     return result
 
 
@@ -50,7 +49,9 @@ def _assign(patterns: Mapping[str, Value], names: Sequence[str], what: str) -> d
             winning.add(keys[0])
     for key in patterns:
         if key not in known and key not in fitting:
-            raise KeyError(f"{what}: {key!r} matches no block; the blocks are {', '.join(map(repr, names))}")
+            raise KeyError(
+                f"{what}: {key!r} matches no block{nearest(key, names)}; the blocks are {list_names(names)}"
+            )
         if key not in winning:
             taken = fitting[key]
             first = taken if taken in patterns else next(k for k in patterns if _fits(k, taken, known))
@@ -67,6 +68,10 @@ def _fits(key: str, name: str, known: set[str]) -> bool:
 
 def match_views(views: Mapping[str, View], names: Sequence[str]) -> dict[str, View]:
     """Return the view of each name that has one: views, unlike routes, need not cover every block."""
+    if not isinstance(views, Mapping):
+        raise TypeError(
+            f"views must be a mapping of block names to views such as {{'conv*': st.views.flatten()}}, got {views!r}"
+        )
     for key, view in views.items():
         if not isinstance(view, View):
             raise TypeError(f"views[{key!r}] must be a view such as st.views.flatten(), got {view!r}")

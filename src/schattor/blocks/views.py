@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
 from .._edge.arrays import matrix_shape
+from .._edge.values import check_count, is_count
 
 __all__ = ["View", "batch", "flatten", "split", "transposed"]
 
@@ -141,9 +141,8 @@ def split(count: int, axis: int = 0) -> View:
            [-1., -1.],
            [ 0.,  0.]])
     """
-    if operator.index(count) < 1:
-        raise ValueError(f"count must be at least 1, got {count}")
-    if axis != 0:
+    check_count("count", count, least=1)
+    if not is_count(axis) or axis != 0:
         raise ValueError(f"axis must be 0, since pieces along another axis are not contiguous, got {axis}")
     return _Split(count)
 

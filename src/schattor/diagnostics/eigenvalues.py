@@ -9,8 +9,13 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
-from .._edge.values import ACCURACY, check_count
+from .._edge.values import (
+    ACCURACY,
+    check_choice,
+    check_count,
+)
 from .hessian import LinearMap, Rng, flat
 
 
@@ -43,6 +48,7 @@ _ORDERS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
 }
 
 
+@checked
 def top_eigenvalues(
     hessian: LinearMap,
     shape: tuple[int, ...],
@@ -89,8 +95,7 @@ def top_eigenvalues(
     >>> found.values.round(6)
     array([-3., -3.,  2.])
     """
-    if which not in _ORDERS:
-        raise ValueError(f"which must be one of {', '.join(map(repr, _ORDERS))}, got {which!r}")
+    check_choice("which", which, _ORDERS)
     check_count("count", count, least=1)
     check_count("max_steps", max_steps, least=1)
     ACCURACY.check("rtol", rtol)
@@ -205,6 +210,7 @@ class HessianSummary:
         return self.largest / self.smallest if self.smallest > 0 else math.inf
 
 
+@checked
 def hessian_summary(
     hessian: LinearMap, shape: tuple[int, ...], *, steps: int = 30, samples: int = 10, rng: Rng = None
 ) -> HessianSummary:

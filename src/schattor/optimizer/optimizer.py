@@ -15,6 +15,7 @@ import numpy as np
 from .._edge import _core
 from .._edge.arrays import FloatArray
 from .._edge.backends import Backend, check_backend, check_rtol
+from .._edge.values import check_choice
 from .._tables import html_table, table
 from ..blocks.block import make_blocks
 from ..blocks.caller import Caller
@@ -95,10 +96,7 @@ class Optimizer:
         on_nonfinite: str = "raise",
     ) -> None:
         check_rtol(rtol)
-        if on_nonfinite not in POLICIES:
-            raise ValueError(
-                f"on_nonfinite must be one of {', '.join(map(repr, POLICIES))}, got {on_nonfinite!r}"
-            )
+        check_choice("on_nonfinite", on_nonfinite, POLICIES)
         if schedule is not None and not callable(schedule):
             raise TypeError(f"schedule must be a callable of the step, got {schedule!r}")
         execution = Execution(

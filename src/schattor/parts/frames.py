@@ -8,12 +8,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .._edge import _core
-from .._edge.values import (
-    MOMENTUM,
-    POSITIVE,
-    Schedulable,
-    check_count,
-)
+from .._edge.arguments import checked
+from .._edge.values import MOMENTUM, POSITIVE, Schedulable, check_choice, check_count, check_seed
 from .kronecker import FOLLOWING, SIDES
 from .part import Lowering, Part, common_group
 
@@ -49,6 +45,7 @@ class Frame(Part, ABC):
         """Return the core's part."""
 
 
+@checked
 @dataclass(frozen=True)
 class PartnerMetric(Frame):
     r"""The metric of a factor of W = B A by the Gram matrix of the other factor.
@@ -84,6 +81,7 @@ class PartnerMetric(Frame):
         return _core.PartnerMetric(left=bool(into.left) != into.transposed, eps=self.eps)
 
 
+@checked
 @dataclass(frozen=True)
 class RandomRange(Frame):
     """The span of `rank` randomly chosen columns of the estimate (rows, where it is tall).
@@ -96,8 +94,8 @@ class RandomRange(Frame):
     seed: int
 
     def __post_init__(self) -> None:
-        if self.rank < 1:
-            raise ValueError(f"rank must be at least 1, got {self.rank}")
+        check_count("rank", self.rank, least=1)
+        check_seed("seed", self.seed)
 
     @property
     def draws(self) -> bool:
@@ -113,6 +111,7 @@ class RandomRange(Frame):
         return _core.RandomRange(rank=self.rank, seed=self.seed)
 
 
+@checked
 @dataclass(frozen=True)
 class Eigenbasis(Frame):
     r"""Coordinates along the eigenvectors of averages of gradients: :math:`X \to Q_L^\top X Q_R`.
@@ -146,14 +145,10 @@ class Eigenbasis(Frame):
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("beta", self.beta)
         check_count("frequency", self.frequency, least=1)
-        if self.sides not in SIDES:
-            raise ValueError(f"sides must be one of {', '.join(map(repr, SIDES))}, got {self.sides!r}")
+        check_choice("sides", self.sides, SIDES)
         if self.largest is not None:
             check_count("largest", self.largest, least=0)
-        if self.following not in FOLLOWING:
-            raise ValueError(
-                f"following must be one of {', '.join(map(repr, FOLLOWING))}, got {self.following!r}"
-            )
+        check_choice("following", self.following, FOLLOWING)
 
     def turned(self, shape: tuple[int, int]) -> tuple[bool, bool]:
         """Return whether the left and the right side of a block of this shape turn."""
@@ -184,6 +179,7 @@ class Eigenbasis(Frame):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class LaggedEigenbasis(Eigenbasis):
     """As `Eigenbasis`, in the order of SOAP: averages and bases change after the step.

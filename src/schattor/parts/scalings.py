@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from .._edge import _core
-from .._edge.values import NON_NEGATIVE, POSITIVE, Schedulable, position, show
+from .._edge.arguments import checked
+from .._edge.values import NON_NEGATIVE, POSITIVE, Schedulable, check_choice, position, show
 from .hosting import check_held
 from .part import Lowering, Part, common_degree
 
@@ -57,10 +58,7 @@ def shape_factor(scale: Scale, rows: int, cols: int) -> float:
         return POSITIVE.check(f"scale of a {rows} x {cols} block", scale(rows, cols)) if rows * cols else 1.0
     if not isinstance(scale, str):
         return POSITIVE.check("scale", scale)
-    if scale not in SHAPE_FACTORS:
-        raise ValueError(
-            f"scale must be a number or one of {', '.join(map(repr, SHAPE_FACTORS))}, got {scale!r}"
-        )
+    check_choice("scale", scale, SHAPE_FACTORS, other="a number")
     return SHAPE_FACTORS[scale](rows, cols) if rows * cols else 1.0
 
 
@@ -69,6 +67,7 @@ def show_scale(scale: Scale) -> str:
     return scale if isinstance(scale, str) else str(scale) if callable(scale) else show(scale)
 
 
+@checked
 @dataclass(frozen=True)
 class SmallerSide:
     """The shape factor min(m, n) to a power."""
@@ -102,6 +101,7 @@ class Scaling(Part, ABC):
         """Return the factor for a block of this shape that is no norm, at this global step."""
 
 
+@checked
 @dataclass(frozen=True)
 class NormScaling(Scaling):
     """The ball rule (length one) or the regularization rule (length of the dual norm), times a shape factor.
@@ -114,8 +114,7 @@ class NormScaling(Scaling):
     radius: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.rule not in RULES:
-            raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}, got {self.rule!r}")
+        check_choice("rule", self.rule, RULES)
         shape_factor(self.scale, 1, 1)
         POSITIVE.check("radius", self.radius)
 
@@ -157,6 +156,7 @@ class _DualNormScaling(Scaling, ABC):
         return f"{type(self).__name__}, {show_scale(self.scale)}"
 
 
+@checked
 @dataclass(frozen=True)
 class ClippedNorm(_DualNormScaling):
     r"""Length :math:`\min(\rho, \|G\|_*)`: the regularization rule, clipped (arXiv 2506.01913).
@@ -192,6 +192,7 @@ class ClippedNorm(_DualNormScaling):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class SmoothnessStep(_DualNormScaling):
     r"""Length :math:`\|G\|_* / (L_0 + L_1\|G\|_*)`, the step under :math:`(L_0, L_1)`-smoothness (arXiv 2505.13416)."""
@@ -216,6 +217,7 @@ class SmoothnessStep(_DualNormScaling):
         return _core.SmoothnessStep(shape_factor=self.factor(into.fans), L0=L0, L1=L1)
 
 
+@checked
 @dataclass(frozen=True)
 class NormPower(Scaling):
     r"""The ball direction times a power of the dual norm: 0 is the ball rule, 1 the regularization rule.
@@ -246,6 +248,7 @@ class NormPower(Scaling):
         return f"norm to the power {self.power:g}, {show_scale(self.scale)}"
 
 
+@checked
 @dataclass(frozen=True)
 class SwitchedScaling(Scaling):
     """One scaling out of several of the same rule, chosen anew in each step; see `schattor.Switched`."""

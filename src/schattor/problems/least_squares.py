@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from .._edge.values import NON_NEGATIVE, check_count
 from ..linalg.matrices import matrix, power, semidefinite
@@ -69,6 +70,7 @@ class MatrixLeastSquares(Problem):
         NON_NEGATIVE.check("label_noise", self.label_noise)
 
     @classmethod
+    @checked
     def power_law(
         cls,
         rows: int,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from ..linalg.matrices import matrix
 from .losses import SQUARED
@@ -144,6 +145,7 @@ class LinearRegression(Network):
         return _linear_constant(self.inputs, self.targets.shape[1], p)
 
 
+@checked
 def gaussian_like(inputs: npt.ArrayLike, rng: Rng = None) -> FloatArray:
     """Return Gaussian inputs of equal shape and mean square, without the structure of the given ones.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .._edge.arguments import checked
 from .._edge.values import NON_NEGATIVE, Schedulable
 from ..parts import (
     Additive,
@@ -42,6 +43,7 @@ def _check_part(slot: str, part: object, kinds: tuple[type, ...]) -> None:
         raise TypeError(f"{slot} must be {names}, got {part!r}{hint}")
 
 
+@checked
 @dataclass(frozen=True)
 class Recipe:
     """The parts of one optimizer, slot by slot; made by the functions of `schattor.recipes`.

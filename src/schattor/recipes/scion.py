@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from .._edge.backends import NewtonSchulz
-from .._edge.values import Schedulable
+from .._edge.values import (
+    Schedulable,
+    check_choice,
+)
 from ..parts import (
     Additive,
     ClippedNorm,
@@ -97,8 +100,7 @@ def scion(
     array([[-0.05,  0.  ],
            [ 0.  , -0.05]])
     """
-    if norm not in SCION_NORMS:
-        raise ValueError(f"norm must be one of {', '.join(map(repr, SCION_NORMS))}, got {norm!r}")
+    check_choice("norm", norm, SCION_NORMS)
     geometry, scale = SCION_NORMS[norm]
     return Recipe(
         name="scion",

@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
-from .._edge.values import check_count
+from .._edge.values import check_count, list_names, nearest
 from ..blocks.block import Block
 from ..blocks.structure import flatten
 from ..diagnostics.curvature import EXPONENTS, Norm, geometry_of
@@ -77,6 +78,7 @@ class Recorder:
     (array([ 0, 10, 20, 30]), True)
     """
 
+    @checked
     def __init__(
         self,
         opt: Optimizer,
@@ -261,8 +263,10 @@ def _chosen(opt: Optimizer, patterns: Sequence[str]) -> list[Block]:
     blocks = [route.block for route in opt._listed]
     for pattern in patterns:
         if not any(fnmatchcase(block.name, pattern) or block.name == pattern for block in blocks):
-            names = ", ".join(repr(block.name) for block in blocks)
-            raise KeyError(f"blocks: {pattern!r} matches no block; there are {names}")
+            names = [block.name for block in blocks]
+            raise KeyError(
+                f"blocks: {pattern!r} matches no block{nearest(pattern, names)}; the blocks are {list_names(names)}"
+            )
     return [b for b in blocks if any(fnmatchcase(b.name, p) or b.name == p for p in patterns)]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Literal, TypeAlias
 
-from .._edge.values import POSITIVE
+from .._edge.arguments import checked
+from .._edge.values import POSITIVE, check_choice
 from ..parts.mixed_norm import MixedNorm
 from .noise import check_range
 from .tracking import WEIGHT, Bound, Terms, check, squared_tracking, tracking
@@ -38,6 +39,7 @@ def regularization_terms(
     return terms | {k: factors[1] * x for k, x in squared_tracking(sigma, T, theta, batch, first).items()}
 
 
+@checked
 def largest_lr(L: float, theta: float) -> float:
     r"""Return the largest learning rate for which Theorems 2 and 4 hold.
 
@@ -64,6 +66,7 @@ def largest_lr(L: float, theta: float) -> float:
     return 1 / (2 * L) if theta == 1 else min(1 / (2 * L), theta / (4 * L * math.sqrt(1 - theta)))
 
 
+@checked
 def theorem_1(
     delta: float,
     L: float,
@@ -126,6 +129,7 @@ def theorem_1(
     return Bound(ball_terms(delta, L, sigma, T, lr, theta, batch, first))
 
 
+@checked
 def theorem_2(
     delta: float,
     L: float,
@@ -180,11 +184,11 @@ def theorem_2(
         raise ValueError(
             f"lr must be at most {largest_lr(L, theta):g} for L = {L:g} and theta = {theta:g}, got {lr:g}"
         )
-    if quantity not in FACTORS:
-        raise ValueError(f"quantity must be 'gradient' or 'estimate', got {quantity!r}")
+    check_choice("quantity", quantity, FACTORS)
     return Bound(regularization_terms(delta, sigma, T, lr, theta, batch, first, FACTORS[quantity]))
 
 
+@checked
 def theorem_3(
     delta: float,
     L: float,
@@ -229,6 +233,7 @@ def theorem_3(
     return theorem_1(delta, L, sigma, T, p=2, lr=lr, theta=theta, batch=batch, first_batch=first_batch)
 
 
+@checked
 def theorem_4(
     delta: float,
     L: float,

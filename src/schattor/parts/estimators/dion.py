@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..._edge import _core
-from ..._edge.values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable, show
+from ..._edge.arguments import checked
+from ..._edge.values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable, check_seed, show
 from ..part import Lowering
 from .estimator import Estimator
 
 
+@checked
 @dataclass(frozen=True)
 class Dion(Estimator):
     r"""Low rank with error feedback: one warm-started power step on the momentum of Dion.
@@ -61,6 +63,7 @@ class Dion(Estimator):
         MOMENTUM.check_schedulable("momentum", self.momentum)
         FRACTION.check("rank_fraction", self.rank_fraction)
         NON_NEGATIVE.check_schedulable("eps", self.eps)
+        check_seed("seed", self.seed)
 
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.values import NON_NEGATIVE, check_count, position
 from ..geometries import Geometry
 from ..hosting import check_polar
@@ -14,6 +15,7 @@ from ..part import Lowering, common_group
 from .metric import Preconditioner
 
 
+@checked
 @dataclass(frozen=True)
 class Equilibration(Preconditioner):
     r"""Rows, columns or both divided by their lengths: :math:`M_{ij} / \sqrt{\|M_i\|^2 + \epsilon}` for ``"row"``.
@@ -52,6 +54,7 @@ class Equilibration(Preconditioner):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class LeverageEquilibration(Preconditioner):
     r"""Rows scaled so that those of the polar factor come to have equal lengths.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable, check_count
 from ..part import Lowering
 from .metric import Preconditioner, quotient
 
 
+@checked
 @dataclass(frozen=True)
 class KroneckerRoots(Preconditioner):
     r"""Shampoo's metric, :math:`P(M) = L^{-1/4} M R^{-1/4}`, and :math:`L^{-1/2} m` for a vector.
@@ -57,6 +59,7 @@ class KroneckerRoots(Preconditioner):
         return _core.KroneckerRoots(beta=beta, eps=eps, start=self.start, frequency=self.frequency)
 
 
+@checked
 @dataclass(frozen=True)
 class KroneckerInverses(Preconditioner):
     r"""K-FAC's metric, :math:`P(M) = (C + \sqrt\lambda/\pi\, I)^{-1} M (A + \pi\sqrt\lambda\, I)^{-1}`.

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..._edge import _core
-from ..._edge.values import NON_NEGATIVE, check_count, position
+from ..._edge.arguments import checked
+from ..._edge.values import NON_NEGATIVE, check_choice, check_count, position
 from ..geometries import Geometry
 from ..hosting import check_polar
 from ..lines import LINES, is_columns
@@ -14,6 +15,7 @@ from ..part import Lowering, common_group
 from .metric import Preconditioner
 
 
+@checked
 @dataclass(frozen=True)
 class TangentDual(Preconditioner):
     r"""The matrix whose polar factor is the steepest tangent direction on the Stiefel manifold.
@@ -61,6 +63,7 @@ class TangentDual(Preconditioner):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class IntrinsicStiefel(Preconditioner):
     r"""A tangent vector of the Stiefel manifold from two polar factors.
@@ -92,6 +95,7 @@ class IntrinsicStiefel(Preconditioner):
         return _core.IntrinsicStiefel(self.geometry.lower(into))
 
 
+@checked
 @dataclass(frozen=True)
 class TangentProjection(Preconditioner):
     r"""Mano's projection onto the tangent space of lines of fixed length.
@@ -108,9 +112,8 @@ class TangentProjection(Preconditioner):
     lines: tuple[str, ...] = ("columns", "rows")
 
     def __post_init__(self) -> None:
-        for lines in self.lines:
-            if lines not in LINES:
-                raise ValueError(f"lines must be 'rows' or 'columns', got {lines!r}")
+        for i, lines in enumerate(self.lines):
+            check_choice(f"lines[{i}]", lines, LINES)
 
     @property
     def reads_weights(self) -> bool:

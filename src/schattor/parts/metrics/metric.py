@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.values import check_count
 from ..hosting import check_held, refuse, shares_sums
 from ..part import Lowering, Part
@@ -36,6 +37,7 @@ class Preconditioner(Part, ABC):
         """Return the core's part."""
 
 
+@checked
 @dataclass(frozen=True)
 class Identity(Preconditioner):
     """Leave the estimate as it is: for grafting the length of SGD's step."""
@@ -49,6 +51,7 @@ class Identity(Preconditioner):
         return _core.Identity()
 
 
+@checked
 @dataclass(frozen=True)
 class Grafted(Preconditioner):
     """The direction of one metric at the length of another; before step `start`, from 1, the other metric alone.
@@ -77,6 +80,7 @@ class Grafted(Preconditioner):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class Signs(Preconditioner):
     """The sign of every entry of the estimate, zero at zero."""
