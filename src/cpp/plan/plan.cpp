@@ -99,6 +99,7 @@ void Plan::finish() {
     groupWeights_.resize(blocks.size());
     groupCouplings_.resize(blocks.size());
     magnitudes_.resize(blocks.size());
+    empty_.resize(blocks.size());
     sums_.resize(blocks.size() * sumsPerBlock_);
     totals_.resize(sumsPerBlock_);
 }
@@ -134,6 +135,15 @@ void Plan::takeTurns(const Run& run) {
         const double active = group.turns->active.at(run.step.slots);
         for (std::size_t j = 0; j < group.blocks.size(); ++j)
             if (static_cast<double>(j) != active) run.io[group.blocks[j]].gradient = nullptr;
+    }
+}
+
+// No part sees an empty block, which would have to guard its divisions: there is nothing to move. It counts
+// its steps all the same.
+void Plan::passOver(const Run& run) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        empty_[i] = blocks[i]->shape.size() == 0 && run.io[i].gradient != nullptr;
+        if (empty_[i]) run.io[i].gradient = nullptr;
     }
 }
 
@@ -326,6 +336,7 @@ Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slot
     const SingleThreadedBlas single(deterministic_ || threads == 1);
     const Run run{mode, io, {slots, step}, threads};
     takeTurns(run);
+    passOver(run);
     if (const Refusal refusal = check(run)) return refusal;
     if (mode == Mode::peek || fallible)
         for (auto& block : blocks) block->saveState(mode == Mode::step);
@@ -333,7 +344,12 @@ Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slot
         io[i].lr = groups[blocks[i]->group].lr.at(slots);
         blocks[i]->report.present = false;
         const auto& turns = groups[blocks[i]->group].turns;
-        if (turns && io[i].gradient != nullptr) blocks[i]->beginTurn(turns->turn.at(slots));
+        if (turns && (io[i].gradient != nullptr || empty_[i]))
+            blocks[i]->beginTurn(turns->turn.at(slots));
+        if (empty_[i]) {
+            ++blocks[i]->count;
+            blocks[i]->report = {.present = true};
+        }
     }
     shareSums(run);
     advance(run);

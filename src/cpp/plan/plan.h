@@ -102,6 +102,7 @@ private:
     void forEach(const Run& run, std::span<const Item> items, F f);
 
     void takeTurns(const Run& run);
+    void passOver(const Run& run);
     void shareSums(const Run& run);
     Refusal check(const Run& run);
     /// Whether the weights that block i reads beside its own are finite.
@@ -126,6 +127,7 @@ private:
     std::vector<Piece> pieces_;
     std::vector<std::size_t> firstPiece_;  ///< of each block; the last entry is the number of pieces
     std::vector<bool> divided_;
+    std::vector<bool> empty_;  ///< blocks without entries that take part in the present step
     std::vector<Scaled> norms_;         ///< of each block
     std::vector<Coupling> couplings_;   ///< of each block
     std::vector<Scaled> groupNorms_;    ///< of one group's present blocks
