@@ -143,7 +143,10 @@ class Recipe:
             )
         if self.turns is not None:
             refuse(
-                f"{name_of(self.turns)} cannot let blocks take turns under", first, shares_sums, because="they move alone"
+                f"{name_of(self.turns)} cannot let blocks take turns under",
+                first,
+                shares_sums,
+                because="they move alone",
             )
         for transform in self.transforms:
             passes = f"gradients pass twice before {name_of(first)}, which shares sums over the blocks"
