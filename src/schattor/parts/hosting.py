@@ -63,12 +63,13 @@ def check_held(host: Part, **kinds: type[Part]) -> None:
     """Raise TypeError unless a part holds parts of these kinds, by the names of its fields; in a tuple at least one."""
     for name, kind in kinds.items():
         value = getattr(host, name)
+        a_kind = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
         if isinstance(value, tuple) and not value:
-            raise ValueError(f"{name} of {name_of(host)} must hold a {kind.__name__} at least")
+            raise ValueError(f"{name} of {name_of(host)} must hold {a_kind} at least")
         for part in value if isinstance(value, tuple) else (value,):
             if not isinstance(part, kind):
                 hint = f"; call it: {part.__name__}(...)" if isinstance(part, type) else ""
-                raise TypeError(f"{name} of {name_of(host)} must be a {kind.__name__}, got {part!r}{hint}")
+                raise TypeError(f"{name} of {name_of(host)} must be {a_kind}, got {part!r}{hint}")
 
 
 def check_polar(host: Part, geometry: Geometry) -> None:

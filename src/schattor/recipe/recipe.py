@@ -144,12 +144,8 @@ class Recipe:
                 f"{name_of(first)} and {name_of(other)} both share sums over the blocks; only one can"
             )
         if self.turns is not None:
-            refuse(
-                f"{name_of(self.turns)} cannot let blocks take turns under",
-                first,
-                shares_sums,
-                because="they move alone",
-            )
+            under = f"{name_of(self.turns)} cannot let blocks take turns under"
+            refuse(under, first, shares_sums, because="they move alone")
         for transform in self.transforms:
             passes = f"gradients pass twice before {name_of(first)}, which shares sums over the blocks"
             refuse("there cannot be", transform, keeps_state, because=passes)

@@ -29,7 +29,7 @@ import numpy as np
 from contract.pairs.product import Outcome, Pair, examine, pairs
 
 import schattor
-from schattor import _core
+from schattor._edge import _core
 
 LONGEST = 120  # seconds that a pair may take, under a sanitizer too
 

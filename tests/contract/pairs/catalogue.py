@@ -16,13 +16,13 @@ E, P = st.estimators, st.parts
 
 @dataclass(frozen=True)
 class Alternately:
-    """A choice among so many, in turn."""
+    """A choice among so many, each for two steps, so that blocks that take turns see all."""
 
     among: int = 2
 
     def __call__(self, step: int) -> int:
         """Return the position."""
-        return step % self.among
+        return step // 2 % self.among
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ KINDS: dict[str, type] = {
     "preconditioner": P.Preconditioner,
     "moment": P.Moment,
     "division": P.Division,
-    "geometry": st.geometries.Geometry,
+    "geometry": P.geometries.Geometry,
     "adjustment": P.Adjustment,
     "scaling": P.Scaling,
     "update": P.Update,

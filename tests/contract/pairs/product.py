@@ -278,6 +278,11 @@ def _run(pair: Pair, shapes: dict[str, tuple[int, ...]], dtype: type, seed: int)
         opt = _optimizer(start, recipe)
     except (TypeError, ValueError) as error:
         return _checked(str(error), pair.parts())
+    if recipe.degree is not None and recipe.degree >= 0 and dtype is np.float64:
+        try:
+            st.testing.check_degree(recipe, start, grads[:2])
+        except AssertionError as error:
+            raise NotKeptError(str(error)) from None
     for G in grads[:3]:
         _step(opt, recipe, G)
     restored = _optimizer(opt.params, recipe)
@@ -338,16 +343,11 @@ def _checked(text: str, parts: list[Any]) -> str:
     for foreign in ("incompatible", "Invoked with", "C++", "\n"):
         if foreign in text:
             raise NotKeptError(f"refused in words of another language: {text!r}")
-    spoken = {type(part).__name__: {type(part).__name__, *_short_name(part)} for part in parts}
-    named = [
-        sum(len(re.findall(rf"\b{re.escape(name)}\b", text)) for name in names) for names in spoken.values()
-    ]
+    spoken: dict[type, set[str]] = {}
+    for part in parts:
+        spoken.setdefault(type(part), {type(part).__name__}).update(re.findall(r"^\w+", str(part)))
+    patterns = ["|".join(map(re.escape, names)) for names in spoken.values()]
+    named = [len(re.findall(rf"\b({pattern})\b", text)) for pattern in patterns]
     if sum(count > 0 for count in named) < 2 and max(named, default=0) < 2:
         raise NotKeptError(f"refused without naming two parts: {text!r}")
     return text
-
-
-def _short_name(part: Any) -> Iterator[str]:
-    name = re.match(r"\w+", str(part))
-    if name:
-        yield name[0]

@@ -276,8 +276,13 @@ class RatioOfMoments(Preconditioner):
 
     equivariance = "entries"
 
+    @property
+    def homogeneous(self) -> bool:
+        """False: eps is the unit of the first steps, of which later ones are made."""
+        return False
+
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
-        """Return None: eps is the unit of the first steps."""
+        """Return None."""
         return None
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
