@@ -1,9 +1,10 @@
 """Make small changes to the sources, one at a time, and report those that no test notices: ``run.py [NAME...]``.
 
 The changes stand in ``changes.py``. They are made in a copy of the working tree below ``build/mutants``, so an
-interrupt leaves the sources as they are; there each is built, and its tests are run until one fails. An outcome stands while the
-change, the changed file and its tests stay as they are: a second run makes those that are missing, ``--fresh`` all. The
-outcomes of a whole run are written to ``tests/results/mutants.json``. Names may be patterns: ``run.py 'oracle *'``.
+interrupt leaves the sources as they are; there each is built, and its tests are run until one fails. An outcome stands
+while the change, the changed file and its tests stay as they are: a second run makes those that are missing,
+``--fresh`` all. The outcomes of a whole run are written to ``tests/results/mutants.json``. Names may be patterns:
+``run.py 'oracle *'``.
 """
 
 from __future__ import annotations
