@@ -44,7 +44,7 @@ def digest() -> str:
 def prepare() -> None:
     """Bring the copy up to date and, where it has changed, list the changes to try."""
     refresh()
-    configure()
+    configure(set())
     if not SESSION.exists() or not STATE.exists() or STATE.read_text() != digest():
         SESSION.unlink(missing_ok=True)
         cosmic_ray("cosmic-ray", "baseline", CONFIG)
