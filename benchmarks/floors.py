@@ -1,9 +1,9 @@
 """What a step of a recipe cannot do without, read off the recipe and its parts.
 
 That is the oracle of its geometry, the oracles, products and factorisations of its parts (``work.py``), and its
-traffic: gradient and extras are read twice (by the check before the step and by the step), weights and state are read and
-written. A block that is worked through in pieces has its oracle in the same pass; else the estimate is written before
-the oracle, and the direction read after it. Where blocks share numbers, gradient and state are read once more.
+traffic: gradient and extras are read twice (by the check before the step and by the step), weights and state are read
+and written. A block that is worked through in pieces has its oracle in the same pass; else the estimate is written
+before the oracle, and the direction read after it. Where blocks share numbers, gradient and state are read once more.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Let Cosmic Ray change central modules of the package, and report the changes that no test notices.
 
 ``cosmic-ray.toml`` says which modules, and which tests should notice. Everything happens in the copy of the working
-tree that ``run.py`` builds, with the compiled core beside the modules. What was tried is kept in ``build/mutants``: after
-an interrupt the same command goes on; other sources, tests or settings begin anew.
+tree that ``run.py`` builds, with the compiled core beside the modules. What was tried is kept in ``build/mutants``:
+after an interrupt the same command goes on; other sources, tests or settings begin anew.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def digest() -> str:
 def prepare() -> None:
     """Bring the copy up to date and, where it has changed, list the changes to try."""
     refresh()
-    configure()
+    configure(set())
     if not SESSION.exists() or not STATE.exists() or STATE.read_text() != digest():
         SESSION.unlink(missing_ok=True)
         cosmic_ray("cosmic-ray", "baseline", CONFIG)

@@ -1,9 +1,10 @@
 """Make small changes to the sources, one at a time, and report those that no test notices: ``run.py [NAME...]``.
 
 The changes stand in ``changes.py``. They are made in a copy of the working tree below ``build/mutants``, so an
-interrupt leaves the sources as they are; there each is built, and its tests are run until one fails. An outcome stands while
-the change, the changed file and its tests stay as they are: a second run makes those that are missing, ``--fresh`` all. The
-outcomes of a whole run are written to ``tests/results/mutants.json``. Names may be patterns: ``run.py 'oracle *'``.
+interrupt leaves the sources as they are; there each is built, and its tests are run until one fails. An outcome stands
+while the change, the changed file and its tests stay as they are: a second run makes those that are missing,
+``--fresh`` all. The outcomes of a whole run are written to ``tests/results/mutants.json``. Names may be patterns:
+``run.py 'oracle *'``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import sysconfig
 from collections import Counter
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -85,30 +87,34 @@ def refresh() -> None:
             path.unlink()
 
 
-def build(log: Path) -> bool:
-    """Build the extension module and the C++ tests; whether that succeeded."""
-    if call(["cmake", "--build", str(BUILD)], log=log) != 0:
+def build(programs: set[str], log: Path) -> bool:
+    """Build the extension module and these C++ tests; whether that succeeded."""
+    if call(["cmake", "--build", str(BUILD), "--target", "_core", *sorted(programs)], log=log) != 0:
         return False
     install = ["cmake", "--install", str(BUILD), "--component", "python", "--prefix", str(TREE / "src")]
     return call(install, log=log) == 0
 
 
-def configure() -> None:
-    """Prepare the build directory."""
+def programs_of(tests: Iterable[str]) -> set[str]:
+    """Return the C++ programs among these tests: a name without a slash."""
+    return {test for test in tests if "/" not in test}
+
+
+def configure(programs: set[str]) -> None:
+    """Prepare the build directory, and build what is needed."""
     log = WORK / "configure.log"
     hints = subprocess.run(
         [sys.executable, "-m", "pybind11", "--cmakedir"], capture_output=True, text=True, check=True
     )
     command = ["cmake", "-G", "Ninja", "-S", str(TREE), "-B", str(BUILD), "-DSCHATTOR_BUILD_TESTS=ON"]
     command += [f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={hints.stdout.strip()}"]
-    if call(command, log=log) != 0 or not build(WORK / "build.log"):
+    if call(command, log=log) != 0 or not build(programs, WORK / "build.log"):
         raise BrokenError(f"the sources do not build: see {log} and {WORK / 'build.log'}")
 
 
 def failure(tests: tuple[str, ...], log: Path) -> str | None:
-    """Return the name of the first test that fails, or None. A name without a slash is a C++ program."""
-    programs = [test for test in tests if "/" not in test]
-    for test in programs:
+    """Return the name of the first test that fails, or None."""
+    for test in sorted(programs_of(tests)):
         status = call([str(BUILD / "tests" / "cpp" / test)], log=log, seconds=SECONDS)
         if status != 0:
             text = log.read_text(encoding="utf-8", errors="replace")
@@ -131,7 +137,7 @@ def tried(change: Change, log: Path) -> dict[str, str]:
     outcome = {"file": path.relative_to(TREE).as_posix(), "reason": change.reason}
     try:
         path.write_text(content.replace(change.text, change.replacement), encoding="utf-8")
-        if path.suffix != ".py" and not build(log):
+        if path.suffix != ".py" and not build(programs_of(change.tests), log):
             return outcome | {"outcome": NOT_BUILT}
         found = failure(change.tests, log)
         return outcome | ({"outcome": SURVIVED} if found is None else {"outcome": KILLED, "by": found})
@@ -173,7 +179,7 @@ def run(chosen: list[Change], fresh: bool) -> dict[str, dict[str, str]]:
     missing = [change for change in chosen if digest(change) not in stored]
     if missing:
         refresh()
-        configure()
+        configure(programs_of(test for change in missing for test in change.tests))
         check_unchanged(missing)
         with tqdm(missing) as bar:
             for change in bar:
