@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from . import recipes
 from .blocks.structure import Params
-from .optimizer.optimizer import Execution, Optimizer
+from .optimizer.assembly import Execution
+from .optimizer.optimizer import Optimizer
 from .recipes.registry import RecipeFunction
 
 

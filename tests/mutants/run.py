@@ -184,7 +184,9 @@ def run(chosen: list[Change], fresh: bool) -> dict[str, dict[str, str]]:
 
 def main() -> int:
     """Run the command line; the status is 1 where a change survived or could not be judged."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="changes to make; all by default")
     parser.add_argument("--fresh", action="store_true", help="forget the stored outcomes")
     arguments = parser.parse_args()
@@ -201,7 +203,9 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; the outcomes so far are kept, and the next run goes on from there", file=sys.stderr)
+        print(
+            "interrupted; the outcomes so far are kept, and the next run goes on from there", file=sys.stderr
+        )
         return 130
     count = Counter(outcome["outcome"] for outcome in outcomes.values())
     print(", ".join(f"{number} {kind}" for kind, number in sorted(count.items())))

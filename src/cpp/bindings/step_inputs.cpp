@@ -83,6 +83,11 @@ const void* StepInputs::pointer(const Plan& plan, std::size_t block, const py::h
     if (!scalar && !py::isinstance<py::array>(gradient))
         throw py::type_error("gradient of block '" + name + "' must be a NumPy array or None, got " +
                              std::string(py::str(py::type::of(gradient).attr("__name__"))));
+    if (!scalar && Py_TYPE(gradient.ptr()) != py::detail::npy_api::get().PyArray_Type_ &&
+        py::hasattr(gradient, "mask"))
+        throw py::type_error("gradient of block '" + name +
+                             "' must be a plain array, got a masked one; fill it, for example with "
+                             "gradient.filled(0.0)");
     const auto g = scalar ? py::array::ensure(gradient) : py::reinterpret_borrow<py::array>(gradient);
     if (!g.dtype().equal(w.dtype()))
         throw py::type_error("gradient of block '" + name + "' must have the parameter's dtype " +

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .values import is_count, is_flag, is_number, nearest
+from .values import as_number, is_count, is_flag, nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,7 +30,7 @@ class Kind:
     contains: Callable[[Any], bool]
 
 
-_NUMBER = Kind("a real number", lambda x: is_number(x) and not math.isnan(x))
+_NUMBER = Kind("a real number", lambda x: (number := as_number(x)) is not None and not math.isnan(number))
 _SIMPLE: dict[Any, Kind] = {
     bool: Kind("True or False", is_flag),
     int: Kind("a whole number", is_count),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._edge.arrays import FLOATS, FloatArray, matrix_shape
+from .._edge.arrays import FLOATS, FloatArray, matrix_shape, refuse_masked
 from .matching import match_views
 from .structure import Params, flatten
 from .views import View
@@ -97,6 +97,7 @@ def make_blocks(params: Params, views: Mapping[str, View] | None) -> list[Block]
 def _check_array(name: str, array: object) -> None:
     if not isinstance(array, np.ndarray):
         raise TypeError(f"block {name!r} must be a NumPy array, got {type(array).__name__}")
+    refuse_masked(array, f"block {name!r}")
     if array.dtype not in FLOATS:
         raise TypeError(f"block {name!r} must be float32 or float64, got {array.dtype}")
     if not (array.flags.c_contiguous and array.flags.aligned):
@@ -107,16 +108,20 @@ def _check_array(name: str, array: object) -> None:
         raise ValueError(f"block {name!r} must be writable, as it is changed in place; it is read-only")
 
 
+def place_in_memory(array: FloatArray) -> tuple[int, tuple[int, ...], str] | None:
+    """Return what two arrays have in common that are the same one; None for an empty array, which has no place."""
+    return (array.__array_interface__["data"][0], array.shape, array.dtype.str) if array.size else None
+
+
 def _tie(arrays: Mapping[str, FloatArray]) -> list[list[str]]:
     """Return the names of each distinct array, in order; partly overlapping arrays raise."""
     groups: dict[object, list[str]] = {}
     for name, array in arrays.items():
-        same = (array.ctypes.data, array.shape, array.dtype.str) if array.size else name
-        groups.setdefault(same, []).append(name)
+        groups.setdefault(place_in_memory(array) or name, []).append(name)
     extents = sorted(
-        (arrays[names[0]].ctypes.data, arrays[names[0]].nbytes, names[0])
-        for names in groups.values()
-        if arrays[names[0]].size
+        (place[0], arrays[names[0]].nbytes, names[0])
+        for place, names in groups.items()
+        if isinstance(place, tuple)
     )
     for (start, size, name), (following, _, other) in pairwise(extents):
         if following < start + size:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, refuse_masked
 
 
 def doubles(value: npt.ArrayLike, name: str) -> FloatArray:
     """Return a float64 array, or raise TypeError naming it for what holds no real numbers."""
+    refuse_masked(value, name)
     array = np.asarray(value)
     if array.dtype.kind not in "iubf":
         raise TypeError(f"{name} must hold real numbers, got {value!r}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .._edge.values import Domain, Schedulable, Schedules
+from .._edge.values import Domain, Schedules
 
 if TYPE_CHECKING:
     from .._edge import _core
@@ -98,6 +99,8 @@ class Lowering:
     ----------
     schedules : Schedules
         Takes in hyperparameters that are callables.
+    recipe : str
+        Name of the recipe, for errors; empty outside of an optimizer.
     fans : pair of int
         Fan-out and fan-in of the block, seen the right way round.
     transposed : bool
@@ -113,6 +116,7 @@ class Lowering:
     """
 
     schedules: Schedules = field(default_factory=Schedules)
+    recipe: str = ""
     fans: tuple[int, int] = (1, 1)
     transposed: bool = False
     left: bool | None = None
@@ -121,6 +125,20 @@ class Lowering:
     block: str = ""
     failure: _core.Failure | None = None
 
-    def value(self, what: str, domain: Domain, value: Schedulable) -> _core.Value:
-        """Return the core's value of a number or callable, checked against `domain`."""
-        return self.schedules.value(what, domain, value)
+    def value(
+        self,
+        what: str,
+        domain: Domain,
+        value: Any,
+        convert: Callable[[str, Any], float] | None = None,
+    ) -> _core.Value:
+        """Return the core's value of a number or callable, checked against `domain`.
+
+        `convert` makes a number of what a callable returns, as of a name; it is given a text for its errors, too.
+        """
+        return self.schedules.value(
+            f"{what} of {self.recipe}" if self.recipe and callable(value) else what,
+            domain,
+            value,
+            convert=convert,
+        )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..._edge import _core
 from ..._edge.arguments import checked
-from ..._edge.values import NON_NEGATIVE, Schedulable, check_count, position
+from ..._edge.values import NON_NEGATIVE, check_count, position
 from ..geometries import Geometry
 from ..lines import GROUP_OF, LINES_OF, MODES, TURNED, place_of
 from ..part import Lowering, common_group
@@ -46,15 +46,9 @@ class Equilibration(Preconditioner):
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
-        mode = self.mode
-        place: Schedulable = (
-            (lambda step: place_of(f"mode at step {step}", mode(step)))
-            if callable(mode)
-            else place_of("mode", mode)
-        )
         lines = [(TURNED if into.transposed else LINES_OF)[name] for name in MODES]
         return _core.Equilibration(
-            choice=into.value("mode", position(len(MODES)), place), lines=lines, eps=self.eps
+            choice=into.value("mode", position(len(MODES)), self.mode, place_of), lines=lines, eps=self.eps
         )
 
 
