@@ -10,6 +10,7 @@ import numpy as np
 
 from ._edge.arguments import checked
 from ._edge.arrays import FloatArray, matrix_shape
+from ._edge.values import NON_NEGATIVE, check_count
 from .optimizer.optimizer import Optimizer
 from .parts.geometries import Geometry
 from .recipe.recipe import Recipe
@@ -59,6 +60,7 @@ def check_geometry(
     --------
     >>> st.testing.check_geometry(st.Schatten(3))
     """
+    NON_NEGATIVE.check("rtol", rtol)
     generator = np.random.default_rng(rng)
     for shape in shapes:
         G = generator.standard_normal(shape)
@@ -120,6 +122,7 @@ def check_recipe(
     --------
     >>> st.testing.check_recipe(st.recipes.muon(lr=0.1))
     """
+    check_count("steps", steps, least=1)
     generator = np.random.default_rng(rng)
     blocks = {f"block {i} {shape}": shape for i, shape in enumerate(shapes)}
     if recipe.pairing is not None:

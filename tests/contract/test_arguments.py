@@ -69,7 +69,9 @@ BANNED = (
     "unhashable",
     "could not convert",
 )
-EXPECTED = re.compile(r"\b(must|expected|takes|needs|goes with|have|not both|at most|at least|there (is|are)|the (blocks|keys|metrics) are)\b")
+EXPECTED = re.compile(
+    r"\b(must|expected|takes|needs|goes with|have|not both|at most|at least|there (is|are)|the (blocks|keys|metrics) are)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -347,10 +349,14 @@ SKIPPED = {"rng", "params", "ax", "styles", "x"}
 
 def tell(value: Any) -> list[str]:
     """Return the ways in which a message may name a value."""
-    names = [repr(value), str(value), type(value).__name__, repr(value).splitlines()[0]]
+    names = [repr(value), str(value), type(value).__name__]
     if isinstance(value, numbers.Real):
         names.append(repr(float(value)))
-    return names if np.ndim(value) == 0 else [*names, f"shape {np.shape(value)}", repr(value[0])]
+    elif isinstance(value, dict):
+        names += [repr(each) for pair in value.items() for each in pair]
+    elif np.ndim(value):
+        names += [f"shape {np.shape(value)}", repr(float(value[0]))]
+    return names
 
 
 def faults(signature: Signature, name: str, hint: Any) -> Iterator[str]:

@@ -119,6 +119,12 @@ class Recipe:
         """Return the geometry of the block of this name."""
         return self.geometry.geometries[block] if isinstance(self.geometry, MixedNorm) else self.geometry
 
+    def needs_matrix(self, block: str) -> bool:
+        """Return whether an array of more than two dimensions under this name needs a view."""
+        if isinstance(self.geometry, MixedNorm) and block not in self.geometry.geometries:
+            return False  # refused for its name
+        return self.geometry_of(block).matrix
+
     @property
     def _geometries(self) -> tuple[Geometry, ...]:
         if isinstance(self.geometry, MixedNorm):

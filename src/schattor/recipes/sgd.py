@@ -61,7 +61,7 @@ def sgd(
     """
     if nesterov and (momentum == 0 or dampening != 0):
         raise ValueError(
-            f"nesterov needs a momentum and no dampening, got momentum={momentum!r}, dampening={dampening!r}"
+            f"nesterov=True needs a momentum and no dampening, got momentum={momentum!r}, dampening={dampening!r}"
         )
     return Recipe(
         name="sgd",
