@@ -123,6 +123,32 @@ class _Scope(dict[str, Any]):
         return self._names.get(name, Any)
 
 
+def _instead(name: str, value: object, kind: Kind) -> str:
+    """Return what to write instead of a value of another type, where it can be guessed."""
+    if isinstance(value, type):
+        return f"; call it: {value.__name__}(...)"
+    if isinstance(value, str) and _NUMBER.words in kind.words:
+        number = as_number(_parsed(value))
+        if number is not None:
+            return f"; write {name}={'np.inf' if number == math.inf else value.strip()}"
+        return f"; a schedule is a callable, {name}=lambda step: ..." if "callable" in kind.words else ""
+    if isinstance(value, Mapping) and _NUMBER.words in kind.words:
+        norms = (
+            " or, for exponents, norm=st.MixedNorm({block: st.Schatten(p), ...}, outer=r)"
+            if name == "p"
+            else ""
+        )
+        return f"; for values by block give routes, {{block: recipe({name}=...), ...}}{norms}"
+    return ""
+
+
+def _parsed(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 class Arguments:
     """The arguments that a function or a class takes.
 
@@ -168,8 +194,7 @@ class Arguments:
         for name, value in given.items():
             kind = self._kinds.get(name)
             if kind is not None and not kind.contains(value):
-                hint = f"; call it: {value.__name__}(...)" if isinstance(value, type) else ""
-                raise TypeError(f"{name} must be {kind.words}, got {value!r}{hint}")
+                raise TypeError(f"{name} must be {kind.words}, got {value!r}{_instead(name, value, kind)}")
 
     def check_names(self, names: Iterable[str]) -> None:
         """Raise TypeError for keywords that are not taken."""
@@ -179,7 +204,7 @@ class Arguments:
         for name in names:
             if name not in known:
                 raise TypeError(
-                    f"{self._name} has no argument {name!r}{nearest(name, known)}; it takes {', '.join(known)}"
+                    f"{self._name} has no argument {name!r}; it takes {', '.join(known)}{nearest(name, known)}"
                 )
 
 

@@ -88,7 +88,8 @@ def make_blocks(params: Params, views: Mapping[str, View] | None) -> list[Block]
 
 def _check_array(name: str, array: object) -> None:
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"block {name!r} must be a NumPy array, got {type(array).__name__}")
+        hint = "; write tensor.detach().numpy(), which shares its memory" if hasattr(array, "detach") else ""
+        raise TypeError(f"block {name!r} must be a NumPy array, got {type(array).__name__}{hint}")
     refuse_masked(array, f"block {name!r}")
     if array.dtype not in FLOATS:
         raise TypeError(f"block {name!r} must be float32 or float64, got {array.dtype}")

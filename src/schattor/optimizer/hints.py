@@ -41,6 +41,8 @@ def check_routes(routes: Any) -> dict[str, Recipe]:
 def _recipe_hint(value: object) -> str:
     if isinstance(value, str) and value.isidentifier():
         return f"; write st.recipes.{value}(lr=...)"
+    if isinstance(value, type):
+        value = getattr(value, "recipe", None)
     if callable(value) and isinstance(name := getattr(value, "name", None), str):
         return f"; call it: st.recipes.{name}(...)"
     return ""

@@ -67,8 +67,8 @@ class Inputs:
         for name in flat:
             if name not in self._names:
                 raise KeyError(
-                    f"{what} has {name!r}, which is no block{nearest(name, self._names)}; "
-                    f"the blocks are {list_names(self._names)}"
+                    f"{what} has {name!r}, which is no block; "
+                    f"the blocks are {list_names(self._names)}{nearest(name, self._names)}"
                 )
         missing = next(name for name in self._names if name not in flat)
         raise KeyError(f"{what} lacks block {missing!r}; give None to leave a block untouched")
@@ -110,8 +110,8 @@ class Inputs:
             for name in () if kind in CALLABLES else arrays:
                 if name not in self._blocks:
                     raise KeyError(
-                        f"{kind} has {name!r}, which is no block{nearest(name, self._blocks)}; "
-                        f"the blocks are {list_names(self._blocks)}"
+                        f"{kind} has {name!r}, which is no block; "
+                        f"the blocks are {list_names(self._blocks)}{nearest(name, self._blocks)}"
                     )
         absent: frozenset[str] = frozenset()
         return [

@@ -90,6 +90,6 @@ def _check_form(state: object, blocks: list[BlockState]) -> None:
         block, recipe = others[0]
         more = f" (and {len(others) - 1} more blocks)" if len(others) > 1 else ""
         raise ValueError(
-            f"'state/{block.name}/recipe': expected recipe {block.recipe!r}, got {recipe!r}{more}; a state goes with the "
-            "recipe that it was saved from: load it into an optimizer with that one, or start anew at its weights"
+            f"'state/{block.name}/recipe': expected recipe {block.recipe!r}, got {recipe!r}{more}; a state goes with "
+            "the recipe that it was saved from: load it into an optimizer with that one, or start anew at its weights"
         )

@@ -265,7 +265,7 @@ def _chosen(opt: Optimizer, patterns: Sequence[str]) -> list[Block]:
         if not any(fnmatchcase(block.name, pattern) or block.name == pattern for block in blocks):
             names = [block.name for block in blocks]
             raise KeyError(
-                f"blocks: {pattern!r} matches no block{nearest(pattern, names)}; the blocks are {list_names(names)}"
+                f"blocks: {pattern!r} matches no block; the blocks are {list_names(names)}{nearest(pattern, names)}"
             )
     return [b for b in blocks if any(fnmatchcase(b.name, p) or b.name == p for p in patterns)]
 
