@@ -37,7 +37,7 @@ class RecipeOptimizer(Optimizer):
         name = type(self).__name__
         if unnamed and isinstance(unnamed[0], Recipe | Mapping):
             raise TypeError(
-                f"{name} follows its own recipe, got {unnamed[0]!r}; with routes write st.Optimizer(params, routes)"
+                f"{name} follows its own recipe and takes no other; write st.Optimizer(params, routes)"
             )
         if unnamed:
             raise TypeError(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .._edge.values import list_names
+from .._edge.values import list_names, show
 from ..blocks.block import Block
+from ..blocks.views import flatten
 from ..recipe.recipe import Recipe
 
 
@@ -95,15 +96,19 @@ def check_fit(chosen: Sequence[tuple[Block, Recipe]], recipes: Mapping[str, Reci
     if not faults:
         return
     low = [block.name for block, _ in faults if block.array.ndim < 2]
-    views = {block.name: str(block.view) for block, _ in chosen if block.view is not None}
-    views |= {block.name: "flatten" for block, _ in faults if block.array.ndim > 2}
+    views = {block.name: repr(block.view) for block, _ in chosen if block.view is not None}
+    views |= {block.name: repr(flatten()) for block, _ in faults if block.array.ndim > 2}
     routes = dict.fromkeys(low, "st.recipes.adamw(lr=3e-4)")
-    routes |= {key: f"st.recipes.{recipe.name}(...)" for key, recipe in recipes.items() if key not in low}
+    routes |= {key: _as_made(recipe) for key, recipe in recipes.items() if key not in low}
     call = f"st.Optimizer(params, routes={_mapping(routes)}"
     if views:
-        call += f", views={_mapping({name: f'st.views.{view}()' for name, view in views.items()})}"
+        call += f", views={_mapping(views)}"
     lines = [f"block {block.name!r} has shape {block.array.shape}: {fault}" for block, fault in faults]
-    raise ValueError("\n".join([*lines, f"for example {call})"]))
+    raise ValueError("\n".join([*lines, f"for example, with the arguments that you gave: {call})"]))
+
+
+def _as_made(recipe: Recipe) -> str:
+    return f"st.recipes.{recipe.name}(lr={'schedule' if callable(recipe.lr) else show(recipe.lr)})"
 
 
 def _mapping(entries: Mapping[str, str]) -> str:

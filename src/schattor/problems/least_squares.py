@@ -13,7 +13,7 @@ from ..linalg.matrices import matrix, power, semidefinite
 from .problem import Blocks, Params, Problem, Rng, product_constant, random_rotation, store
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MatrixLeastSquares(Problem):
     r"""Least squares of bilinear measurements: a matrix is learned from single numbers.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 
 from .._edge.arguments import checked
-from .._edge.values import NON_NEGATIVE, Schedulable
+from .._edge.values import NON_NEGATIVE, Schedulable, show
 from ..parts import (
     Additive,
     Adjustment,
@@ -114,6 +114,16 @@ class Recipe:
             raise ValueError(f"output must not be debiased, got {self.output}")
         if self.driver is not None:
             self.driver.check(self)
+
+    def __repr__(self) -> str:
+        lr = self.lr if isinstance(self.lr, str) else show(self.lr)
+        lines = [f"Recipe {self.name}, lr {lr}"]
+        for slot in fields(self)[2:]:
+            value = getattr(self, slot.name)
+            if value != (slot.default if slot.default_factory is MISSING else slot.default_factory()):
+                text = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+                lines.append(f"  {slot.name:<14} {text}")
+        return "\n".join(lines)
 
     def geometry_of(self, block: str) -> Geometry:
         """Return the geometry of the block of this name."""

@@ -105,6 +105,10 @@ class Recorder:
         self._rng = np.random.default_rng(rng)
         self._rows: list[Row] = []
 
+    def __repr__(self) -> str:
+        names = ", ".join(self._intervals) or "no metrics"
+        return f"Recorder({self.opt!r}, every {self.every} steps: {names}; {len(self._rows)} rows)"
+
     def step(self, grads: Any, *, loss: float | None = None, **extras: Any) -> None:
         """Take a step of the optimizer, and record it when it is its turn.
 
