@@ -15,7 +15,7 @@ import numpy as np
 from .._edge import _core
 from .._edge.arrays import FloatArray
 from .._edge.backends import Backend, check_backend, check_rtol
-from .._edge.values import check_choice, check_flag
+from .._edge.values import check_choice, check_flag, check_schedule
 from .._tables import html_table, table
 from ..blocks.block import make_blocks
 from ..blocks.caller import Caller
@@ -98,8 +98,7 @@ class Optimizer:
     ) -> None:
         check_rtol(rtol)
         check_choice("on_nonfinite", on_nonfinite, POLICIES)
-        if schedule is not None and (not callable(schedule) or isinstance(schedule, type)):
-            raise TypeError(f"schedule must be a callable of the step, got {schedule!r}")
+        check_schedule("schedule", schedule)
         check_flag("deterministic", deterministic)
         execution = Execution(
             schedule=schedule,

@@ -116,8 +116,7 @@ class Recipe:
             self.driver.check(self)
 
     def __repr__(self) -> str:
-        lr = self.lr if isinstance(self.lr, str) else show(self.lr)
-        lines = [f"Recipe {self.name}, lr {lr}"]
+        lines = [f"Recipe {self.name}, lr {show(self.lr)}"]
         for slot in fields(self)[2:]:
             value = getattr(self, slot.name)
             if value != (slot.default if slot.default_factory is MISSING else slot.default_factory()):

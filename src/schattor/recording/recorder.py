@@ -10,7 +10,7 @@ import numpy as np
 
 from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
-from .._edge.values import check_count, list_names, nearest
+from .._edge.values import POSITIVE, check_count, list_names, nearest
 from ..blocks.block import Block
 from ..blocks.structure import flatten
 from ..diagnostics.curvature import EXPONENTS, Norm, geometry_of
@@ -100,6 +100,8 @@ class Recorder:
             if METRICS[name].needs == "hvp" and hvp is None:
                 raise TypeError(f"metric {name!r} needs hvp, a function of parameters and a direction")
         self._norms = tuple(geometry_of(norm) for norm in norms)
+        if not isinstance(L, str):
+            POSITIVE.check("L", L)
         self._L, self._batch_size = L, micro_batch_size
         self._blocks = _chosen(opt, [blocks] if isinstance(blocks, str) else blocks)
         self._rng = np.random.default_rng(rng)
