@@ -11,7 +11,7 @@ import numpy as np
 
 from ._edge.arguments import checked
 from ._edge.arrays import FloatArray, matrix_shape
-from ._edge.values import Schedulable, at_step
+from ._edge.values import NON_NEGATIVE, Schedulable, at_step, check_count
 from .optimizer.optimizer import Optimizer
 from .parts.geometries import Geometry
 from .recipe.driver import by_driver
@@ -64,6 +64,7 @@ def check_geometry(
     --------
     >>> st.testing.check_geometry(st.Schatten(3))
     """
+    NON_NEGATIVE.check("rtol", rtol)
     generator = np.random.default_rng(rng)
     for shape in shapes:
         G = generator.standard_normal(shape)
@@ -125,6 +126,7 @@ def check_recipe(
     --------
     >>> st.testing.check_recipe(st.recipes.muon(lr=0.1))
     """
+    check_count("steps", steps, least=1)
     generator = np.random.default_rng(rng)
     blocks = {f"block {i} {shape}": shape for i, shape in enumerate(shapes)}
     if recipe.pairing is not None:

@@ -70,7 +70,7 @@ BANNED = (
     "could not convert",
 )
 EXPECTED = re.compile(
-    r"\b(must|expected|takes|needs|goes with|have|not both|at most|at least|there (is|are)|the (blocks|keys|metrics) are)\b"
+    r"\b(must|expected|takes|needs|goes with|have|not both|at most|at least|there are|the (blocks|keys|metrics) are)\b"
 )
 
 
@@ -252,7 +252,7 @@ def specifications() -> Iterator[Signature]:
 def functions() -> Iterator[Signature]:
     """Yield the public functions with the scalars, strings and flags that they take."""
     run = {"delta": 1.0, "L": 2.0, "sigma": 0.5, "T": 10}
-    bound = {"L": 2.0, "sigma": 0.5, "T": 10, "lr": 0.1, "theta": 0.5}
+    bound = {"L": 2.0, "sigma": 0.5, "T": 10, "lr": 0.01, "theta": 0.5}
     mixed = st.MixedNorm({"W": st.Spectral()}, outer=2.0)
     square = {"hessian": lambda V: 2.0 * V, "shape": (3, 2)}
     classes = np.array([0, 1, 1])
@@ -349,10 +349,14 @@ SKIPPED = {"rng", "params", "ax", "styles", "x"}
 
 def tell(value: Any) -> list[str]:
     """Return the ways in which a message may name a value."""
-    names = [repr(value), str(value), type(value).__name__, repr(value).splitlines()[0]]
+    names = [repr(value), str(value), type(value).__name__]
     if isinstance(value, numbers.Real):
         names.append(repr(float(value)))
-    return names if np.ndim(value) == 0 else [*names, f"shape {np.shape(value)}", repr(value[0])]
+    elif isinstance(value, dict):
+        names += [repr(each) for pair in value.items() for each in pair]
+    elif np.ndim(value):
+        names += [f"shape {np.shape(value)}", repr(float(value[0]))]
+    return names
 
 
 def faults(signature: Signature, name: str, hint: Any) -> Iterator[str]:
@@ -374,7 +378,7 @@ def faults(signature: Signature, name: str, hint: Any) -> Iterator[str]:
                 yield f"{what} does not say what is expected: {text}"
             elif not any(form in text for form in tell(value)):
                 yield f"{what} does not say what came: {text}"
-            elif label == "numpy bool" and hint is bool:
+            elif label == "numpy bool" and "True or False" in text and hint is bool:
                 yield f"{what} is refused: {text}"
         except Exception as error:
             yield f"{what} raises {type(error).__name__}: {error}"

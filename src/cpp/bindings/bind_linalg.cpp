@@ -30,8 +30,9 @@ void bindIterations(py::module_& m) {
         .def(py::init([](const std::variant<std::string, std::vector<Triple>>& coefficients,
                          std::optional<int> steps, std::optional<double> rtol, double floor) {
                  const auto* name = std::get_if<std::string>(&coefficients);
-                 Iteration iteration = name ? makeIteration(*name, steps, rtol.value_or(0.0))
-                                            : makeIteration(std::get<std::vector<Triple>>(coefficients), steps);
+                 Iteration iteration =
+                     name ? makeIteration(*name, steps, rtol.value_or(0.0))
+                          : makeIteration(std::get<std::vector<Triple>>(coefficients), steps);
                  iteration.floor = floor;
                  return iteration;
              }),

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .values import as_number, is_count, is_flag, nearest
+from .values import as_number, is_count, is_flag, is_number, nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,7 +30,7 @@ class Kind:
     contains: Callable[[Any], bool]
 
 
-_NUMBER = Kind("a real number", lambda x: not math.isnan(math.nan if (n := as_number(x)) is None else n))
+_NUMBER = Kind("a real number", is_number)
 _SIMPLE: dict[Any, Kind] = {
     bool: Kind("True or False", is_flag),
     int: Kind("a whole number", is_count),
@@ -83,7 +83,7 @@ def _any_of(kinds: Sequence[Kind | None]) -> Kind | None:
 
 
 def _is_sequence(value: Any) -> bool:
-    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) and np.ndim(value) > 0  # type: ignore[arg-type]
+    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) and np.ndim(value) > 0
 
 
 def _tuple_of(kinds: Sequence[Kind | None]) -> Kind:
@@ -121,6 +121,32 @@ class _Scope(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         return self._names.get(name, Any)
+
+
+def _instead(name: str, value: object, kind: Kind) -> str:
+    """Return what to write instead of a value of another type, where it can be guessed."""
+    if isinstance(value, type):
+        return f"; call it: {value.__name__}(...)"
+    if isinstance(value, str) and _NUMBER.words in kind.words:
+        number = as_number(_parsed(value))
+        if number is not None:
+            return f"; write {name}={'np.inf' if number == math.inf else value.strip()}"
+        return f"; a schedule is a callable, {name}=lambda step: ..." if "callable" in kind.words else ""
+    if isinstance(value, Mapping) and _NUMBER.words in kind.words and "mapping" not in kind.words:
+        norms = (
+            " or, for exponents, norm=st.MixedNorm({block: st.Schatten(p), ...}, outer=r)"
+            if name == "p"
+            else ""
+        )
+        return f"; for values by block give routes, {{block: recipe({name}=...), ...}}{norms}"
+    return ""
+
+
+def _parsed(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 class Arguments:
@@ -168,8 +194,7 @@ class Arguments:
         for name, value in given.items():
             kind = self._kinds.get(name)
             if kind is not None and not kind.contains(value):
-                hint = f"; call it: {value.__name__}(...)" if isinstance(value, type) else ""
-                raise TypeError(f"{name} must be {kind.words}, got {value!r}{hint}")
+                raise TypeError(f"{name} must be {kind.words}, got {value!r}{_instead(name, value, kind)}")
 
     def check_names(self, names: Iterable[str]) -> None:
         """Raise TypeError for keywords that are not taken."""
@@ -179,7 +204,7 @@ class Arguments:
         for name in names:
             if name not in known:
                 raise TypeError(
-                    f"{self._name} has no argument {name!r}{nearest(name, known)}; it takes {', '.join(known)}"
+                    f"{self._name} has no argument {name!r}; it takes {', '.join(known)}{nearest(name, known)}"
                 )
 
 
@@ -189,15 +214,15 @@ def checked(function: F) -> F:
     Annotations of arrays say nothing here: arrays are checked where they are read.
     """
     if isinstance(function, type):
-        arguments, made = Arguments(function), function.__init__
+        arguments, made = Arguments(function), vars(function)["__init__"]
 
         @functools.wraps(made)
         def initialize(self: Any, *args: Any, **kwargs: Any) -> None:
             arguments.check(args, kwargs)
             made(self, *args, **kwargs)
 
-        function.__init__ = initialize  # type: ignore[misc]
-        return function  # type: ignore[return-value]
+        setattr(function, "__init__", initialize)  # noqa: B010 (a method of a class that mypy does not know)
+        return function
     arguments = Arguments(function)
 
     @functools.wraps(function)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -144,9 +144,10 @@ class NewtonSchulz:
             )
         else:
             own, single = _own_coefficients(self.coefficients)
-            steps = DEFAULT_STEPS if steps is None and single else steps
+            if steps is None:
+                steps = DEFAULT_STEPS if single else len(own)
             object.__setattr__(self, "coefficients", own)
-            _check_bounded(own, len(own) if steps is None else steps)
+            _check_bounded(own, steps)
         if self.coefficients == "adaptive":
             rtol = 1e-3 if self.rtol is None else ACCURACY.check("rtol", self.rtol)
             object.__setattr__(self, "rtol", rtol)
@@ -155,15 +156,18 @@ class NewtonSchulz:
         elif self.rtol is not None:
             raise ValueError(f"rtol goes with 'adaptive' only, got {self.rtol!r} with {self.coefficients!r}")
         NON_NEGATIVE.check("floor", self.floor)
-        iteration = _core.Iteration(
-            coefficients=self.coefficients, steps=steps, rtol=self.rtol, floor=float(self.floor)
-        )
-        object.__setattr__(self, "steps", iteration.steps)
+        object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "steps", self.lower().steps)
 
     def lower(self) -> _core.Iteration:
         """Return the core's iteration."""
         return _core.Iteration(
-            coefficients=self.coefficients, steps=self.steps, rtol=self.rtol, floor=float(self.floor)
+            coefficients=cast(
+                "str | Sequence[Triple]", self.coefficients
+            ),  # a single triple is one of a tuple by now
+            steps=self.steps,
+            rtol=self.rtol,
+            floor=float(self.floor),
         )
 
     def __str__(self) -> str:

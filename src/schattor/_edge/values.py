@@ -62,12 +62,18 @@ MOMENTUM = Domain("in [0, 1)", lambda x: 0 <= x < 1)
 ACCURACY = Domain("None (strict) or a number in (0, 1)", lambda x: 0 < x < 1)
 FRACTION = Domain("in [0, 1]", lambda x: 0 <= x <= 1)
 POSITIVE = Domain("positive and finite", lambda x: 0 < x < math.inf)
+FINITE = Domain("finite", math.isfinite)
 NON_NEGATIVE = Domain("non-negative and finite", lambda x: 0 <= x < math.inf)
 
 
 def position(count: int) -> Domain:
     """Return the domain of positions in a sequence of this length."""
     return Domain(f"a whole number from 0 to {count - 1}", lambda x: x in range(count))
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether a value is a real number; a bool is none."""
+    return as_number(value) is not None
 
 
 def is_count(value: object) -> TypeGuard[int]:
@@ -101,6 +107,14 @@ def check_flag(what: str, value: object) -> bool:
     if not is_flag(value):
         raise TypeError(f"{what} must be True or False, got {value!r}")
     return bool(value)
+
+
+def check_schedule(what: str, value: object) -> None:
+    """Raise TypeError naming `what` unless a value is None or a callable of the step; a class is none."""
+    if value is not None and (not callable(value) or isinstance(value, type)):
+        raise TypeError(
+            f"{what} must be a callable of the step, such as lambda step: 0.99**step, got {value!r}"
+        )
 
 
 def check_choice(what: str, value: object, choices: Iterable[str], *, other: str = "") -> str:

@@ -67,14 +67,6 @@ class Block:
             for i, index in enumerate(indices)
         ]
 
-    def require_matrix(self, what: str) -> None:
-        """Raise unless the array is a matrix, a vector or a scalar, or has a view."""
-        if self.array.ndim > 2 and self.view is None:
-            raise ValueError(
-                f"block {self.name!r} has shape {self.array.shape}: {what} needs a matrix; "
-                f"give a view, for example views={{{self.name!r}: st.views.flatten()}}"
-            )
-
 
 def make_blocks(params: Params, views: Mapping[str, View] | None) -> list[Block]:
     """Return the blocks of a parameter structure, in order; tied arrays are one block.
@@ -96,7 +88,8 @@ def make_blocks(params: Params, views: Mapping[str, View] | None) -> list[Block]
 
 def _check_array(name: str, array: object) -> None:
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"block {name!r} must be a NumPy array, got {type(array).__name__}")
+        hint = "; write tensor.detach().numpy(), which shares its memory" if hasattr(array, "detach") else ""
+        raise TypeError(f"block {name!r} must be a NumPy array, got {type(array).__name__}{hint}")
     refuse_masked(array, f"block {name!r}")
     if array.dtype not in FLOATS:
         raise TypeError(f"block {name!r} must be float32 or float64, got {array.dtype}")

@@ -50,7 +50,7 @@ def _assign(patterns: Mapping[str, Value], names: Sequence[str], what: str) -> d
     for key in patterns:
         if key not in known and key not in fitting:
             raise KeyError(
-                f"{what}: {key!r} matches no block{nearest(key, names)}; the blocks are {list_names(names)}"
+                f"{what}: {key!r} matches no block; the blocks are {list_names(names)}{nearest(key, names)}"
             )
         if key not in winning:
             taken = fitting[key]

@@ -19,6 +19,10 @@ class View(ABC):
     def shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Return rows and columns of the matrix that an array, or a piece, of this shape is stored as."""
 
+    def __repr__(self) -> str:
+        name, *numbers = str(self).split()
+        return f"st.views.{name}({', '.join(numbers)})"
+
     def pieces(self, shape: tuple[int, ...]) -> list[Any] | None:
         """Return what indexes the pieces of an array of this shape, or None where it is one block."""
         return None
@@ -29,7 +33,7 @@ class View(ABC):
         return False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Flatten(View):
     def shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
         return matrix_shape(shape)
@@ -55,7 +59,7 @@ def flatten() -> View:
     return _Flatten()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Batch(View):
     def shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
         return matrix_shape(shape)
@@ -94,7 +98,7 @@ def batch() -> View:
     return _Batch()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Split(View):
     count: int
 
@@ -147,7 +151,7 @@ def split(count: int, axis: int = 0) -> View:
     return _Split(count)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Transposed(View):
     def shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
         if len(shape) != 2:

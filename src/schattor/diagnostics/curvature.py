@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .._edge.arguments import checked
+from .._edge.arguments import checked, renamed
 from .._edge.arrays import FloatArray
 from .._edge.values import Domain
 from ..parts.geometries import Geometry, Schatten
@@ -240,7 +240,8 @@ def muon_ratio(
 
 def geometry_of(norm: Norm) -> Geometry:
     """Return the geometry, or the Schatten norm with this exponent."""
-    return norm if isinstance(norm, Geometry) else Schatten(norm)
+    with renamed({"p": "norm"}):
+        return norm if isinstance(norm, Geometry) else Schatten(norm)
 
 
 def inner(A: npt.ArrayLike, B: npt.ArrayLike) -> float:

@@ -19,6 +19,7 @@ from ..parts.part import Lowering
 from ..recipe.driver import by_driver
 from ..recipe.recipe import Recipe
 from .drivers import Drivers
+from .hints import check_fit
 
 
 class Execution(TypedDict, total=False):
@@ -66,12 +67,10 @@ class Assembly:
         self._execution = execution
         self._names: set[str] = set()
         self._lrs: list[Scheduled] = []  # of the groups
-        for key, value in recipes.items():
-            if not isinstance(value, Recipe):
-                raise TypeError(f"routes[{key!r}] must be a recipe such as st.recipes.muon(), got {value!r}")
         for block in blocks:
             _check_tied_keys(block, recipes)
         chosen = match(recipes, [block.name for block in blocks], "routes")
+        check_fit([(block, chosen[block.name]) for block in blocks], recipes)
         members: dict[int, list[Block]] = {}
         for block in blocks:
             members.setdefault(id(chosen[block.name]), []).append(block)
@@ -138,14 +137,6 @@ class Assembly:
 
     def _add_block(self, recipe: Recipe, block: Block, group: int, weight: Schedulable) -> Route:
         geometry = recipe.geometry_of(block.owner)
-        if recipe.matrix_of(block.owner):
-            block.require_matrix(recipe.name)
-        if recipe.matrices_only and block.array.ndim < 2:
-            raise ValueError(
-                f"block {block.name!r} has shape {block.array.shape}, and {recipe.name} takes matrices only; route it "
-                f"elsewhere, for example st.Optimizer(params, {{{block.name!r}: st.recipes.adamw(lr=3e-4), "
-                f"'*': st.recipes.{recipe.name}(...)}})"
-            )
         recipe.update.check_weights(block.name, block.array)
         rows, cols = block.shape
         into = Lowering(

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from .._edge.values import list_names, nearest
 from ..blocks.block import Block
 from ..blocks.extras import CALLABLES, Row, extras_of
 from ..blocks.structure import flatten
 from .assembly import Route
+from .hints import check_gradients
 
 
 class Inputs:
@@ -58,13 +60,15 @@ class Inputs:
     def _flat(self, given: Any, what: str) -> Mapping[str, Any]:
         if type(given) is dict and given.keys() == self._names.keys():
             return given
+        check_gradients(given, list(self._names), what)
         flat = flatten(given)
         if flat.keys() == self._names.keys():
             return flat
         for name in flat:
             if name not in self._names:
                 raise KeyError(
-                    f"{what} has {name!r}, which is no block; the blocks are {', '.join(map(repr, self._names))}"
+                    f"{what} has {name!r}, which is no block; "
+                    f"the blocks are {list_names(self._names)}{nearest(name, self._names)}"
                 )
         missing = next(name for name in self._names if name not in flat)
         raise KeyError(f"{what} lacks block {missing!r}; give None to leave a block untouched")
@@ -106,7 +110,8 @@ class Inputs:
             for name in () if kind in CALLABLES else arrays:
                 if name not in self._blocks:
                     raise KeyError(
-                        f"{kind} has {name!r}; the blocks are {', '.join(map(repr, self._blocks))}"
+                        f"{kind} has {name!r}, which is no block; "
+                        f"the blocks are {list_names(self._blocks)}{nearest(name, self._blocks)}"
                     )
         absent: frozenset[str] = frozenset()
         return [

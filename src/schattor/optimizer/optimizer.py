@@ -15,7 +15,7 @@ import numpy as np
 from .._edge import _core
 from .._edge.arrays import FloatArray
 from .._edge.backends import Backend, check_backend, check_rtol
-from .._edge.values import check_choice
+from .._edge.values import check_choice, check_flag, check_schedule
 from .._tables import html_table, table
 from ..blocks.block import make_blocks
 from ..blocks.caller import Caller
@@ -26,6 +26,7 @@ from ..recipe.recipe import Recipe
 from . import state
 from .assembly import Assembly, Execution, Route
 from .explanation import HEADER, row
+from .hints import check_params, check_routes
 from .inputs import Inputs
 from .lock import OwnedLock
 from .refusals import sentence
@@ -97,8 +98,8 @@ class Optimizer:
     ) -> None:
         check_rtol(rtol)
         check_choice("on_nonfinite", on_nonfinite, POLICIES)
-        if schedule is not None and not callable(schedule):
-            raise TypeError(f"schedule must be a callable of the step, got {schedule!r}")
+        check_schedule("schedule", schedule)
+        check_flag("deterministic", deterministic)
         execution = Execution(
             schedule=schedule,
             views=views,
@@ -109,7 +110,8 @@ class Optimizer:
             on_nonfinite=on_nonfinite,
         )
         self._lock = OwnedLock(type(self).__name__)
-        self._assemble(params, {"*": routes} if isinstance(routes, Recipe) else dict(routes), execution)
+        check_params(params)
+        self._assemble(params, check_routes(routes), execution)
         self._caller = Caller(params)
 
     def _assemble(self, params: Params, recipes: Mapping[str, Recipe], execution: Execution) -> None:

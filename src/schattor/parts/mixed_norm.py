@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._edge import _core
-from .._edge.arguments import checked
+from .._edge.arguments import checked, renamed
 from .._edge.arrays import FloatArray, matrix_shape
 from .._edge.calls import compute_norm, compute_oracle
 from .._edge.values import EXPONENT, POSITIVE, Schedulable, at_step, show
@@ -143,7 +143,8 @@ class MixedNorm:
         >>> print(st.MixedNorm.uniform({"W": np.eye(2)}, 4, outer=2).geometries)
         {'W': Schatten(p=4, backend='auto', rcond=None, rtol=None)}
         """
-        chosen = geometry if isinstance(geometry, Geometry) else Schatten(geometry)
+        with renamed({"p": "geometry"}):
+            chosen = geometry if isinstance(geometry, Geometry) else Schatten(geometry)
         return cls(dict.fromkeys(_names(params), chosen), weights, outer=outer)
 
     @classmethod

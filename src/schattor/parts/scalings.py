@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from .._edge import _core
 from .._edge.arguments import checked
-from .._edge.values import NON_NEGATIVE, POSITIVE, Schedulable, check_choice, position, show
+from .._edge.values import FINITE, NON_NEGATIVE, POSITIVE, Schedulable, check_choice, position, show
 from .hosting import check_held
 from .part import Lowering, Part, common_degree
 
@@ -73,6 +73,9 @@ class SmallerSide:
     """The shape factor min(m, n) to a power."""
 
     power: float
+
+    def __post_init__(self) -> None:
+        FINITE.check("power", self.power)
 
     def __call__(self, rows: int, cols: int) -> float:
         """Return the factor."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._edge.arguments import checked
+from .._edge.values import list_names, nearest
 from ..diagnostics import CurvatureProfile, History, NormAlignment
 from .curves import Styles, finish, new_axes, plot_history
 
@@ -302,7 +303,10 @@ def _chosen(history: History, metric: str, block: str | None) -> dict[str, NDArr
     if block is None:
         return found
     if block not in found:
-        raise KeyError(f"{metric} was recorded of {', '.join(map(repr, found))} only, not of {block!r}")
+        raise KeyError(
+            f"block must be one of {list_names(found)}, of which {metric} was recorded, got {block!r}"
+            f"{nearest(block, found)}"
+        )
     return {block: found[block]}
 
 

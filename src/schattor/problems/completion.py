@@ -14,7 +14,7 @@ from ..linalg.matrices import matrix
 from .problem import ALL, Blocks, Chosen, Pairs, Params, Rng, SampledProblem, store
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MatrixCompletion(SampledProblem):
     r"""Squared error of a product of two factors on the entries of a matrix that are seen.
 

@@ -15,7 +15,7 @@ from .network import Network, check_lengths, distributions, store_samples
 from .problem import Rng, product_constant, store
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SoftmaxRegression(Network):
     r"""Cross-entropy of the softmax of a linear map, without bias.
 
@@ -78,7 +78,7 @@ class SoftmaxRegression(Network):
         return _linear_constant(self.inputs, self.targets.shape[1], p) / 2
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LinearRegression(Network):
     r"""Squared loss of a linear map, without bias.
 

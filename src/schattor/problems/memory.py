@@ -14,7 +14,7 @@ from .network import Network
 from .problem import Rng, store
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AssociativeMemory(Network):
     r"""A matrix that maps keys to values, the pairs being asked for with unequal frequencies.
 

@@ -18,7 +18,7 @@ from .network import Network, distributions, store_samples
 from .problem import Blocks, Rng, store
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MLP(Network):
     r"""A multilayer perceptron without biases, cross-entropy of the softmax of its outputs.
 

@@ -14,7 +14,7 @@ from ..linalg.matrices import matrix, semidefinite
 from .problem import Blocks, Params, Problem, Rng, product_constant, random_rotation, store
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MatrixQuadratic(Problem):
     r"""A quadratic form of the distance from a target, with one curvature matrix for all columns.
 

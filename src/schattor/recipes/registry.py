@@ -72,13 +72,15 @@ class RecipeFunction(Generic[P]):
         presets: dict[str, Callable[..., Recipe]] = self.__dict__.get("presets", {})
         if name in presets:
             return presets[name]
-        has = f"; it has {', '.join(presets)}" if presets else ""
-        raise AttributeError(
-            f"recipe {self.__dict__.get('name')!r} has no preset {name!r}{nearest(name, presets)}{has}"
-        )
+        has = f"; it has {', '.join(presets)}{nearest(name, presets)}" if presets else ""
+        raise AttributeError(f"recipe {self.__dict__.get('name')!r} has no preset {name!r}{has}")
 
     def __repr__(self) -> str:
-        return f"<recipe {self.name}{inspect.signature(self._function)}>"
+        given = [
+            p.name if p.default is p.empty else f"{p.name}={p.default!r}"
+            for p in self.signature().parameters.values()
+        ]
+        return f"<recipe {self.name}({', '.join(given)})>"
 
     def signature(self) -> inspect.Signature:
         """Return the signature of the function."""

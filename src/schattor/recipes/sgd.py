@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .._edge.values import Schedulable, check_choice
+from .._edge.values import FRACTION, Schedulable, check_choice
 from ..parts import NormScaling
 from ..parts.estimators import EMA, HeavyBall, NoMomentum
 from ..parts.geometries import Lp
@@ -59,9 +59,10 @@ def sgd(
     >>> opt.params["0"]
     array([0.8])
     """
+    FRACTION.check_schedulable("dampening", dampening)
     if nesterov and (momentum == 0 or dampening != 0):
         raise ValueError(
-            f"nesterov needs a momentum and no dampening, got momentum={momentum!r}, dampening={dampening!r}"
+            f"nesterov=True needs a momentum and no dampening, got momentum={momentum!r}, dampening={dampening!r}"
         )
     return Recipe(
         name="sgd",

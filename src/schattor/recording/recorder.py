@@ -10,7 +10,7 @@ import numpy as np
 
 from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
-from .._edge.values import check_count, list_names, nearest
+from .._edge.values import POSITIVE, check_count, list_names, nearest
 from ..blocks.block import Block
 from ..blocks.structure import flatten
 from ..diagnostics.curvature import EXPONENTS, Norm, geometry_of
@@ -100,10 +100,16 @@ class Recorder:
             if METRICS[name].needs == "hvp" and hvp is None:
                 raise TypeError(f"metric {name!r} needs hvp, a function of parameters and a direction")
         self._norms = tuple(geometry_of(norm) for norm in norms)
+        if not isinstance(L, str):
+            POSITIVE.check("L", L)
         self._L, self._batch_size = L, micro_batch_size
         self._blocks = _chosen(opt, [blocks] if isinstance(blocks, str) else blocks)
         self._rng = np.random.default_rng(rng)
         self._rows: list[Row] = []
+
+    def __repr__(self) -> str:
+        names = ", ".join(self._intervals) or "no metrics"
+        return f"Recorder({self.opt!r}, every {self.every} steps: {names}; {len(self._rows)} rows)"
 
     def step(self, grads: Any, *, loss: float | None = None, **extras: Any) -> None:
         """Take a step of the optimizer, and record it when it is its turn.
@@ -265,7 +271,7 @@ def _chosen(opt: Optimizer, patterns: Sequence[str]) -> list[Block]:
         if not any(fnmatchcase(block.name, pattern) or block.name == pattern for block in blocks):
             names = [block.name for block in blocks]
             raise KeyError(
-                f"blocks: {pattern!r} matches no block{nearest(pattern, names)}; the blocks are {list_names(names)}"
+                f"blocks: {pattern!r} matches no block; the blocks are {list_names(names)}{nearest(pattern, names)}"
             )
     return [b for b in blocks if any(fnmatchcase(b.name, p) or b.name == p for p in patterns)]
 

@@ -19,10 +19,10 @@ from ..parts.mixed_norm import MixedNorm
 BOUNDED = Domain("in [2, inf], where the martingale bounds hold", lambda x: x >= 2)
 
 
-def check_range(norm: float | MixedNorm) -> None:
+def check_range(norm: float | MixedNorm, what: str = "norm") -> None:
     """Raise ValueError unless the martingale bounds hold: all exponents in [2, inf]."""
     if not isinstance(norm, MixedNorm):
-        BOUNDED.check("norm", norm)
+        BOUNDED.check(what, norm)
         return
     BOUNDED.check("outer", norm.outer)
     for name, geometry in norm.geometries.items():

@@ -124,7 +124,7 @@ def theorem_1(
     >>> round(bound.total, 12), bound.dominant
     (0.2, 'descent')
     """
-    check_range(p)
+    check_range(p, "p")
     first = check(theta, batch, first_batch, delta=delta, L=L, sigma=sigma, T=T, lr=lr)
     return Bound(ball_terms(delta, L, sigma, T, lr, theta, batch, first))
 
@@ -177,7 +177,7 @@ def theorem_2(
     >>> round(bound.total, 12)
     0.5
     """
-    check_range(p)
+    check_range(p, "p")
     first = check(theta, batch, first_batch, delta=delta, L=L, sigma=sigma, T=T, lr=lr)
     # A rate computed from the same formula in another order may exceed the cap by rounding.
     if L > 0 and lr > largest_lr(L, theta) * (1 + 1e-12):

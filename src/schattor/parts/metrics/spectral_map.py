@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..._edge import _core
 from ..._edge.arguments import checked
-from ..._edge.values import check_choice
+from ..._edge.values import FINITE, check_choice
 from ..part import Lowering
 from .metric import Preconditioner
 
@@ -38,6 +38,7 @@ class SpectralMap(Preconditioner):
     kind: str = "power"
 
     def __post_init__(self) -> None:
+        FINITE.check("power", self.power)
         check_choice("kind", self.kind, KINDS)
 
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
