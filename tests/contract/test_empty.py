@@ -109,7 +109,6 @@ def test_empty_blocks_beside_others(case: Case, dtype: type) -> None:
         (st.views.batch(), (3, 0, 2)),
         (st.views.batch(), (3, 2, 0)),
         (st.views.split(2), (4, 0)),
-        (st.views.split(2, axis=1), (0, 4)),
         (st.views.transposed(), (0, 4)),
         (st.views.transposed(), (4, 0)),
     ],
