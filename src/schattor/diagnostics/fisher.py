@@ -62,7 +62,7 @@ def fisher_fit(samples: npt.ArrayLike, structure: Structure) -> float:
     """
     G = np.asarray(samples, dtype=np.float64)
     if G.ndim != 3 or not G.size or not np.isfinite(G).all():
-        raise ValueError(f"samples must be finite, of shape (N, m, n), got shape {G.shape}")
+        raise ValueError(f"samples must be finite and not empty, of shape (N, m, n), got shape {G.shape}")
     if structure not in _ERRORS:
         raise ValueError(f"structure must be one of {', '.join(map(repr, _ERRORS))}, got {structure!r}")
     if G[0].size > LARGEST:
