@@ -48,6 +48,14 @@ _ORDERS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
 }
 
 
+def _entries(shape: tuple[int, ...]) -> int:
+    """Return the number of entries, or raise ValueError where there are none."""
+    d = math.prod(shape)
+    if d == 0:
+        raise ValueError(f"shape must have entries, since nothing has no eigenvalues; got {shape}")
+    return d
+
+
 @checked
 def top_eigenvalues(
     hessian: LinearMap,
@@ -99,7 +107,7 @@ def top_eigenvalues(
     check_count("count", count, least=1)
     check_count("max_steps", max_steps, least=1)
     ACCURACY.check("rtol", rtol)
-    d = math.prod(shape)
+    d = _entries(shape)
     if count > d:
         raise ValueError(f"count must be at most {d}, the number of entries, got {count}")
     generator = np.random.default_rng(rng)
@@ -254,7 +262,7 @@ def hessian_summary(
     """
     check_count("steps", steps, least=1)
     check_count("samples", samples, least=1)
-    d = math.prod(shape)
+    d = _entries(shape)
     generator = np.random.default_rng(rng)
     run = _Lanczos(hessian, shape, np.zeros((0, d)), generator)
     for _ in range(min(steps, d)):

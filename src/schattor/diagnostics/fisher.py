@@ -65,7 +65,7 @@ def fisher_fit(samples: npt.ArrayLike, structure: Structure) -> float:
     """
     G = np.asarray(samples, dtype=np.float64)
     if G.ndim != 3 or not G.size or not np.isfinite(G).all():
-        raise ValueError(f"samples must be finite, of shape (N, m, n), got shape {G.shape}")
+        raise ValueError(f"samples must be finite and not empty, of shape (N, m, n), got shape {G.shape}")
     check_choice("structure", structure, _ERRORS)
     if G[0].size > LARGEST:
         raise ValueError(f"samples have {G[0].size} entries each, but at most {LARGEST} are possible")

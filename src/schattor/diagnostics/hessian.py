@@ -113,8 +113,9 @@ def hessian_matrix(hessian: LinearMap, shape: tuple[int, ...]) -> FloatArray:
     array([[3., 0.],
            [0., 1.]])
     """
-    units = np.eye(math.prod(shape)).reshape(-1, *shape)
-    return np.stack([flat(hessian(unit)) for unit in units], axis=1)
+    d = math.prod(shape)
+    units = np.eye(d).reshape(d, *shape)
+    return np.stack([flat(hessian(unit)) for unit in units], axis=1) if d else np.zeros((0, 0))
 
 
 def flat(array: Any) -> FloatArray:

@@ -184,6 +184,8 @@ def top_singular(
     True
     """
     array, (rows, cols) = prepare(A, "A")
+    if array.size == 0:
+        raise ValueError(f"A must have singular values, got an empty {rows} x {cols} matrix")
     count = check_count("k", k, least=1, most=sys.maxsize)
     if count > min(rows, cols):
         raise ValueError(f"k must be in [1, {min(rows, cols)}] for a {rows} x {cols} matrix, got {count}")

@@ -165,7 +165,7 @@ class Recorder:
         return History({**arrays, "norms": norms})
 
     def _samples(self, grads: Any, due: Sequence[str], extras: Mapping[str, Any]) -> dict[str, Sample]:
-        """Return what is known of each block before the step; blocks that are left out, or not finite, are absent."""
+        """Return what is known of each block before the step; blocks left out, empty or not finite are absent."""
         given, samples = flatten(grads), {}
         if "smoothness" in due and extras.get("closure") is None:
             raise KeyError("step lacks closure, which the metric 'smoothness' needs")
@@ -173,7 +173,7 @@ class Recorder:
         inputs = self._given("activations", due, extras)
         for block in self._blocks:
             gradient = _of(block, given)
-            if gradient is None or not np.isfinite(gradient).all():
+            if gradient is None or not gradient.size or not np.isfinite(gradient).all():
                 continue
             weights = block.array.reshape(block.shape)
             sample = Sample(weights, gradient, self._norms, self._L, self._rng)
