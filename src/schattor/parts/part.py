@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._edge.values import Domain, Schedulable, Schedules
 
@@ -35,7 +37,14 @@ def common_degree(*degrees: float | None) -> float | None:
     return degrees[0] if len(set(degrees)) == 1 else None
 
 
-class Part:
+class _Facts(NamedTuple):
+    requires: frozenset[str]
+    reads_weights: bool
+    keeps_state: bool
+    shares: tuple[str, ...]
+
+
+class Part(ABC):
     """A step of the pipeline, as a frozen specification.
 
     A part may hold parts. What is asked of a part here is asked of those, too; it says something else only where that
@@ -57,25 +66,45 @@ class Part:
         for child in self.children():
             yield from child.tree()
 
+    @abstractmethod
+    def lower(self, into: Lowering) -> _core.Part:
+        """Return the core's part."""
+
+    @cached_property
+    def _facts(self) -> _Facts:
+        """What the core says of it and of all that it holds."""
+        part = self.lower(Lowering(fans=self.smallest))
+        return _Facts(part.requires, part.reads_weights, part.keeps_state, part.shares)
+
+    @property
+    def smallest(self) -> tuple[int, int]:
+        """Fan-out and fan-in of the smallest block that it takes."""
+        return 1, 1
+
     @property
     def requires(self) -> frozenset[str]:
         """Names of what `Optimizer.step` must be given beside the gradients."""
-        return frozenset().union(*(child.requires for child in self.children()))
+        return self._facts.requires
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether what it does depends on the weights, weight decay beside the step aside."""
+        return self._facts.reads_weights
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the core keeps arrays or numbers for it."""
+        return self._facts.keeps_state
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """Names of the numbers in the state that are the same for all blocks of the recipe."""
+        return self._facts.shares
 
     @property
     def draws(self) -> bool:
         """Whether it draws random numbers, which the names of the blocks tell apart."""
         return any(child.draws for child in self.children())
-
-    @property
-    def reads_weights(self) -> bool:
-        """Whether what it does depends on the weights, weight decay beside the step aside."""
-        return any(child.reads_weights for child in self.children())
-
-    @property
-    def keeps_state(self) -> bool:
-        """Whether the core keeps arrays or numbers for it."""
-        return any(child.keeps_state for child in self.children())
 
     @property
     def matrix(self) -> bool:
@@ -101,11 +130,6 @@ class Part:
     def eigendecompositions(self, rows: int, cols: int) -> tuple[int, ...]:
         """Return the orders of the symmetric matrices that a step on a block of this shape diagonalises, in double."""
         return ()
-
-    @property
-    def shares(self) -> tuple[str, ...]:
-        """Names of the numbers in the state that are the same for all blocks of the recipe."""
-        return tuple(name for child in self.children() for name in child.shares)
 
     @property
     def homogeneous(self) -> bool:

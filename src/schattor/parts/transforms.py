@@ -35,11 +35,6 @@ class L2Decay(Transform):
     def __post_init__(self) -> None:
         NON_NEGATIVE.check_schedulable("weight_decay", self.weight_decay)
 
-    @property
-    def reads_weights(self) -> bool:
-        """True."""
-        return True
-
     def lower(self, into: Lowering) -> _core.Transform:
         """Return the core's part."""
         return _core.L2Decay(into.value("weight_decay", NON_NEGATIVE, self.weight_decay))
@@ -70,6 +65,11 @@ class InverseInputMoment(Transform):
 
     matrix = True
 
+    @property
+    def smallest(self) -> tuple[int, int]:
+        """An input for each of the blocks of K."""
+        return 1, self.blocks
+
     beta: float = 0.95
     ridge: float = 0.2
     eps: float = 1e-8
@@ -84,11 +84,6 @@ class InverseInputMoment(Transform):
         NON_NEGATIVE.check("initial", self.initial)
         check_count("frequency", self.frequency, least=1)
         check_count("blocks", self.blocks, least=1)
-
-    @property
-    def requires(self) -> frozenset[str]:
-        """Activations."""
-        return frozenset({"activations"})
 
     def products(self, rows: int, cols: int) -> Products:
         """Return those of the gradient."""
@@ -134,11 +129,6 @@ class VarianceReduction(Transform):
             raise ValueError(
                 f"reference must be one of {', '.join(map(repr, REFERENCES))}, got {self.reference!r}"
             )
-
-    @property
-    def requires(self) -> frozenset[str]:
-        """The gradient at the previous point, where it is the reference."""
-        return frozenset({"gradient_at_previous"} if self.reference == "same_samples" else ())
 
     def lower(self, into: Lowering) -> _core.Transform:
         """Return the core's part."""
@@ -187,11 +177,6 @@ class PrivateMean(Transform):
         object.__setattr__(self, "seed", operator.index(self.seed))
         if not 0 <= self.seed < 2**64:
             raise ValueError(f"seed must be in [0, 2**64), got {self.seed}")
-
-    @property
-    def requires(self) -> frozenset[str]:
-        """The samples' gradients."""
-        return frozenset({"per_example"})
 
     @property
     def homogeneous(self) -> bool:

@@ -92,11 +92,6 @@ class KroneckerInverses(Preconditioner):
         NON_NEGATIVE.check_schedulable("damping", self.damping)
         check_count("frequency", self.frequency, least=1)
 
-    @property
-    def requires(self) -> frozenset[str]:
-        """Activations and deltas."""
-        return frozenset({"activations", "deltas"})
-
     def products(self, rows: int, cols: int) -> Products:
         """Return those of the estimate and the Gram matrices, of as many samples as `testing.extras_for` makes up."""
         return on_sides(rows, cols, left=True, right=True, times=1)

@@ -42,11 +42,6 @@ class TangentDual(Preconditioner):
         NON_NEGATIVE.check("step_size", self.step_size)
         NON_NEGATIVE.check("tolerance", self.tolerance)
 
-    @property
-    def reads_weights(self) -> bool:
-        """True."""
-        return True
-
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
         """Return zero."""
         return 0
@@ -87,11 +82,6 @@ class IntrinsicStiefel(Preconditioner):
     def __post_init__(self) -> None:
         check_polar(self, self.geometry)
 
-    @property
-    def reads_weights(self) -> bool:
-        """True."""
-        return True
-
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
         """Return zero."""
         return 0
@@ -130,11 +120,6 @@ class TangentProjection(Preconditioner):
         for lines in self.lines:
             if lines not in LINES:
                 raise ValueError(f"lines must be 'rows' or 'columns', got {lines!r}")
-
-    @property
-    def reads_weights(self) -> bool:
-        """True."""
-        return True
 
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
         """Return that of the estimate."""
