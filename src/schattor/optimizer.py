@@ -508,7 +508,7 @@ class Optimizer:
         names = [route.block.name for route in self._listed]
         blocks = {name: rows[name] for name in names if name in rows}
         step = self._plan.report_step
-        step_made = None if step < 0 else step
+        step_made = step or None
         return Report(blocks, step_made, self._plan.skipped_steps, self._drivers.choices())
 
     def evaluation_params(self) -> Any:

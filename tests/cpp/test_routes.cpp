@@ -39,7 +39,7 @@ void attainsDualNorm(const Case& c, Shape s, const Team* team) {
     const Schatten geometry(c.p, c.route, c.iteration, -1.0, c.rtol);
     const std::vector<T> g = support::gaussian<T>(s.size(), 7);
     std::vector<T> d(g.size());
-    Arena arena(geometry.scratch(s, dtypeOf<T>));
+    Arena arena;
     OracleContext context{{}, &arena, true};
     context.team = team;
     const OracleResult result = geometry.ball(context, s, g.data(), d.data());
@@ -52,7 +52,7 @@ void attainsDualNorm(const Case& c, Shape s, const Team* team) {
         product += static_cast<double>(g[i]) * static_cast<double>(direction[i]);
     const double tolerance = std::max(c.rtol, 1e-5);
     const Schatten exact(c.p, Schatten::Route::svd, std::nullopt, -1.0);
-    Arena other(exact.scratch(s, dtypeOf<T>));
+    Arena other;
     context.arena = &other;
     const double length = std::abs(result.ballScale) * exact.norm(context, s, direction.data()).full();
     const double dual = exact.dualNorm(context, s, g.data()).full();

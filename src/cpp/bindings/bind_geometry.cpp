@@ -3,6 +3,7 @@
 #include "base/blas_threads.h"
 #include "bindings/arrays.h"
 #include "bindings/bind.h"
+#include "bindings/facts.h"
 #include "bindings/info_row.h"
 #include "bindings/named.h"
 #include "geometry/choose_routes.h"
@@ -36,10 +37,9 @@ std::shared_ptr<Schatten> makeSchatten(Value p, const std::string& route, const 
 }
 
 /// Outside of steps: no schedules, an arena for this one call.
-template <class T>
 class Call {
 public:
-    Call(const Geometry& geometry, Shape shape) : arena_(geometry.scratch(shape, dtypeOf<T>)) {}
+    explicit Call(Shape shape) : arena_(likelyScratch(shape)) {}
     OracleContext context(bool measure = false) { return {{}, &arena_, measure, false, &team_}; }
 
 private:
@@ -58,7 +58,7 @@ py::tuple oracle(const Geometry& geometry, const Array<T>& array, Index rows, In
     OracleResult r;
     {
         const py::gil_scoped_release nogil;
-        Call<T> call(geometry, shape);
+        Call call(shape);
         r = geometry.ball(call.context(measure), shape, g, d);
         const double factor = regularized ? r.regularizedScale : r.ballScale;
         if (factor != 1.0 && r.backend != Backend::none && std::isfinite(factor))
@@ -74,7 +74,7 @@ Scaled norm(const Geometry& geometry, const Array<T>& array, Index rows, Index c
     geometry.check(shape);
     requireFinite(shape.size(), x);
     const py::gil_scoped_release nogil;
-    Call<T> call(geometry, shape);
+    Call call(shape);
     return dual ? geometry.dualNorm(call.context(), shape, x) : geometry.norm(call.context(), shape, x);
 }
 
@@ -115,6 +115,7 @@ void bindGeometry(py::module_& m) {
         .def("in_float64", [](const Scaled& x) { return x.in(Dtype::float64); });
 
     py::class_<Geometry, std::shared_ptr<Geometry>> geometry(m, "Geometry");
+    bindFacts(geometry);
     defineCalls<float>(geometry);
     defineCalls<double>(geometry);
     py::class_<Schatten, Geometry, std::shared_ptr<Schatten>>(m, "Schatten").def(py::init(&makeSchatten));

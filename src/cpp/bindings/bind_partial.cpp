@@ -43,7 +43,7 @@ py::tuple spectralNormOf(const Array<T>& array, Index rows, Index cols, double r
     {
         const py::gil_scoped_release nogil;
         const SingleThreadedBlas single(shape.smaller() < threadedBlasFrom);
-        Arena arena(spectralNormScratch(shape, dtypeOf<T>));
+        Arena arena(likelyScratch(shape));
         r = spectralNorm(shape, a, {rtol, certify, seed, warm ? v : nullptr}, v, arena);
     }
     const auto full = [&](double x) { return std::ldexp(x, r.exponent); };
@@ -72,7 +72,7 @@ py::tuple topSingularOf(const Array<T>& array, Index rows, Index cols, double rt
     {
         const py::gil_scoped_release nogil;
         const SingleThreadedBlas single(shape.smaller() < threadedBlasFrom);
-        Arena arena(topSingularScratch(shape, k));
+        Arena arena(likelyScratch(shape));
         r = topSingular(shape, a, k, options, arena);
         kernels::scaleByPowerOfTwo(k, r.exponent, r.sigma, r.sigma);
         std::copy_n(r.left, k * rows, u);

@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bind.h"
+#include "bindings/facts.h"
 #include "bindings/named.h"
 #include "transform/clip_norm.h"
 #include "transform/inverse_input_moment.h"
@@ -15,7 +16,8 @@ namespace schattor {
 void bindTransform(py::module_& m) {
     py::class_<Value>(m, "Value").def(py::init<double>()).def_static("from_slot", &Value::fromSlot);
 
-    py::class_<Transform, std::shared_ptr<Transform>>(m, "Transform");
+    py::class_<Transform, std::shared_ptr<Transform>> transform(m, "Transform");
+    bindFacts(transform);
     py::class_<L2Decay, Transform, std::shared_ptr<L2Decay>>(m, "L2Decay").def(py::init<Value>());
     py::class_<VarianceReduction, Transform, std::shared_ptr<VarianceReduction>>(m, "VarianceReduction")
         .def(py::init([](Value gamma, Value momentum, const std::string& reference) {

@@ -34,23 +34,19 @@ struct BallProblem {
 /// The singular value decomposition in double; always succeeds.
 template <class T>
 OracleResult ballBySvd(const BallProblem<T>&);
-std::size_t svdBallScratch(Shape, Dtype);
 
 /// Eigendecomposition of the Gram matrix of the smaller side, in double. False when it cannot promise the
 /// accuracy.
 template <class T>
 bool ballByGram(const BallProblem<T>&, OracleResult&);
-std::size_t gramBallScratch(Shape, Dtype);
 
 /// Reduction to a band matrix and a rational function of it. False when it cannot promise the accuracy.
 template <class T>
 bool ballByBand(const BallProblem<T>&, OracleResult&);
-std::size_t bandBallScratch(Shape, Dtype);
 /// A polynomial of the Gram matrix of the smaller side, for well-conditioned wide and tall matrices. False
 /// when it cannot promise the accuracy.
 template <class T>
 bool ballByChebyshev(const BallProblem<T>&, OracleResult&);
-std::size_t chebyshevBallScratch(Shape, Dtype, double rtol);
 /// Whether a matrix of this shape may be well conditioned: it is at least twice as long as wide.
 bool chebyshevShape(Shape);
 /// Whether there is such a polynomial: for the shape, and 8/7 <= p, not 2.

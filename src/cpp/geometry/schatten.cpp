@@ -27,7 +27,7 @@ constexpr Index lanczosFrom = 128;
 Schatten::Schatten(Value p, Route route, std::optional<Iteration> iteration, double rcond, double rtol)
     : p_(p), route_(route), iteration_(iteration), rcond_(rcond), rtol_(rtol) {}
 
-void Schatten::check(Shape shape) const { checkSvdShape(shape); }
+void Schatten::ownCheck(Shape shape) const { checkSvdShape(shape); }
 
 bool Schatten::sharesWork(Shape shape, Dtype dtype) const {
     if (shape.smaller() < Team::worthwhile) return false;
@@ -36,26 +36,6 @@ bool Schatten::sharesWork(Shape shape, Dtype dtype) const {
 
 double Schatten::dualNormBound(Shape shape) const {
     return std::sqrt(static_cast<double>(shape.smaller()) * static_cast<double>(shape.size()));
-}
-
-std::size_t Schatten::scratch(Shape shape, Dtype dtype) const {
-    if (route_ == Route::automatic && shape.isVector()) return 0;
-    std::size_t bytes = svdBallScratch(shape, dtype);
-    const bool single = dtype == Dtype::float32;
-    if (shape.smaller() >= lanczosFrom) bytes = std::max(bytes, spectralNormScratch(shape, dtype));
-    if (route_ == Route::newtonSchulz)
-        return std::max(bytes,
-                        single ? newtonSchulzScratch<float>(shape) : newtonSchulzScratch<double>(shape));
-    if (route_ == Route::qdwh)
-        return std::max(bytes, single ? qdwhScratch<float>(shape) : qdwhScratch<double>(shape));
-    if (route_ != Route::svd)
-        bytes = std::max({bytes, gramBallScratch(shape, dtype), bandBallScratch(shape, dtype)});
-    if (chebyshevShape(shape) && (route_ == Route::chebyshev || route_ == Route::automatic))
-        bytes = std::max(bytes, chebyshevBallScratch(shape, dtype, rtol_));
-    if (route_ == Route::automatic && rtol_ > 0.0)
-        bytes = std::max(bytes,
-                         single ? adaptivePolarScratch<float>(shape) : adaptivePolarScratch<double>(shape));
-    return bytes;
 }
 
 namespace {

@@ -50,15 +50,6 @@ OracleResult ballBySvd(const BallProblem<T>& problem) {
     return result;
 }
 
-std::size_t svdBallScratch(Shape shape, Dtype dtype) {
-    const auto k = static_cast<std::size_t>(shape.smaller());
-    std::size_t factors = Arena::bytesFor<double>(k);
-    if (dtype == Dtype::float32)
-        factors += Arena::bytesFor<float>(static_cast<std::size_t>(shape.rows) * k) +
-                   Arena::bytesFor<float>(static_cast<std::size_t>(shape.cols) * k);
-    return svdScratch(shape) + factors;
-}
-
 template OracleResult ballBySvd<float>(const BallProblem<float>&);
 template OracleResult ballBySvd<double>(const BallProblem<double>&);
 
