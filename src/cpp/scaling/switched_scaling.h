@@ -1,7 +1,7 @@
 #pragma once
 
-#include <algorithm>
 #include <memory>
+#include <stdexcept>
 #include <vector>
 
 #include "base/value.h"
@@ -13,11 +13,27 @@ namespace schattor {
 class SwitchedScaling final : public Scaling {
 public:
     SwitchedScaling(Value choice, std::vector<std::shared_ptr<const Scaling>> scalings)
-        : choice_(choice), scalings_(std::move(scalings)) {}
+        : choice_(choice), scalings_(std::move(scalings)) {
+        for (const auto& scaling : scalings_)
+            if (scaling->rule() != rule())
+                throw std::invalid_argument(name() + " cannot hold " + scalings_.front()->name() + " and " +
+                                            scaling->name() + ", which follow different rules");
+    }
 
+    std::vector<Child> children(Shape s) const override {
+        std::vector<Child> result;
+        for (const auto& scaling : scalings_) result.push_back({scaling.get(), s, prefixOf(result.size())});
+        return result;
+    }
     double factor(std::span<const double> slots, const OracleResult& oracle,
                   const Coupling& coupling) const override {
-        return scalings_[static_cast<std::size_t>(choice_.at(slots))]->factor(slots, oracle, coupling);
+        return scalings_[now(slots)]->factor(slots, oracle, coupling);
+    }
+    double factorOf(const Context<float>& c, const OracleResult& oracle, const Coupling& k) const override {
+        return run(c, oracle, k);
+    }
+    double factorOf(const Context<double>& c, const OracleResult& oracle, const Coupling& k) const override {
+        return run(c, oracle, k);
     }
     Rule rule() const override { return scalings_.front()->rule(); }
     bool growsWithNorm() const override {
@@ -25,12 +41,20 @@ public:
             if (scaling->growsWithNorm()) return true;
         return false;
     }
-    bool elementwise() const override {
-        return std::all_of(scalings_.begin(), scalings_.end(),
-                           [](const auto& s) { return s->elementwise(); });
-    }
+    bool ownElementwise() const override { return true; }
 
 private:
+    /// Two scalings of one class keep states of the same name.
+    static std::string prefixOf(std::size_t i) { return "scaling" + std::to_string(i) + "_"; }
+    std::size_t now(std::span<const double> slots) const {
+        return static_cast<std::size_t>(choice_.at(slots));
+    }
+    template <class T>
+    double run(const Context<T>& c, const OracleResult& oracle, const Coupling& k) const {
+        const std::size_t i = now(c.slots);
+        return scalings_[i]->factorOf(c.child(i), oracle, k);
+    }
+
     Value choice_;
     std::vector<std::shared_ptr<const Scaling>> scalings_;
 };

@@ -67,7 +67,7 @@ class Part(ABC):
             yield from child.tree()
 
     @abstractmethod
-    def lower(self, into: Lowering) -> _core.Part:
+    def lower(self, into: Lowering) -> _core._Part:
         """Return the core's part."""
 
     @cached_property
