@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from .._edge import _core
 from .._edge.values import Domain, Schedulable, Schedules
 
 if TYPE_CHECKING:
-    from .._edge import _core
     from .._edge.backends import Backend
     from .geometries import Geometry
 
@@ -67,13 +67,15 @@ class Part(ABC):
             yield from child.tree()
 
     @abstractmethod
-    def lower(self, into: Lowering) -> _core._Part:
+    def lower(self, into: Lowering) -> _core._Part | _core.Division:
         """Return the core's part."""
 
     @cached_property
     def _facts(self) -> _Facts:
         """What the core says of it and of all that it holds."""
         part = self.lower(Lowering(fans=self.smallest))
+        if isinstance(part, _core.Division):  # a formula
+            return _Facts(frozenset(), False, False, ())
         return _Facts(part.requires, part.reads_weights, part.keeps_state, part.shares)
 
     @property
@@ -84,7 +86,8 @@ class Part(ABC):
     @property
     def requires(self) -> frozenset[str]:
         """Names of what `Optimizer.step` must be given beside the gradients."""
-        return self._facts.requires
+        # The core does not know what parts written in Python need.
+        return self._facts.requires.union(*(child.requires for child in self.children()))
 
     @property
     def reads_weights(self) -> bool:
