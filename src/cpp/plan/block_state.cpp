@@ -1,22 +1,63 @@
 #include "plan/block_state.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <stdexcept>
 
 #include "base/kernels.h"
 
 namespace schattor {
 
+namespace {
+
+/// Calls f(name) for each array and number of a part's own state.
+template <class T, class F>
+void forEachName(const PartState<T>& own, F f) {
+    for (const StateSlot& slot : own.slots) f(own.prefix + slot.name);
+    for (const ScalarSlot& slot : own.scalarSlots) f(own.prefix + slot.name);
+}
+
+/// Who has taken a name of the state already, by name.
+using Names = std::map<std::string, const Part*>;
+
+/// Whose name a state would share; null: nobody's.
+template <class T>
+const Part* rivalOf(const PartState<T>& own, const Names& taken, std::string& name) {
+    const Part* rival = nullptr;
+    forEachName(own, [&](const std::string& each) {
+        if (const auto found = taken.find(each); found != taken.end()) {
+            rival = found->second;
+            name = each;
+        }
+    });
+    return rival;
+}
+
+/// Names that others have taken get a longer prefix, those of a part before those of what it holds. Outside
+/// code finds the states of estimator, metric and update by their names: there must be no rivals.
+template <class T>
+void distinguish(PartState<T>& own, Names& taken, bool renames) {
+    std::string name;
+    while (const Part* rival = rivalOf(own, taken, name)) {
+        if (!renames)
+            throw std::invalid_argument(rival->name() + " and " + own.part->name() +
+                                        " both keep a state called '" + name + "'");
+        own.prefix = "next_" + own.prefix;
+    }
+    forEachName(own, [&](const std::string& each) { taken[each] = own.part; });
+    for (PartState<T>& child : own.children) distinguish(child, taken, true);
+}
+
+}  // namespace
+
 template <class T>
 BlockState<T>::BlockState(const Pipeline& pipeline, Shape shape) {
     for (const Child& child : pipeline.parts(shape))
         parts_.push_back(child.part == nullptr ? PartState<T>()
                                                : declareState<T>(*child.part, child.shape, child.prefix));
-    std::set<std::string> names;
-    for (const Entry& entry : entries())
-        if (!names.insert(entry.name).second)
-            throw std::invalid_argument("two parts keep a state called '" + entry.name + "'");
+    Names taken;
+    for (std::size_t i = 0; i < parts_.size(); ++i)
+        if (parts_[i].part != nullptr) distinguish(parts_[i], taken, i >= Pipeline::ofTransforms);
 }
 
 template <class T>
