@@ -57,7 +57,7 @@ public:
     Oracle(Shape shape, double p)
         : shape_(shape),
           geometry_(p, {.route = schattor::findRoute("svd")}),
-          arena_(geometry_.scratch(shape, dtypeOf<T>)),
+          arena_(likelyScratch(shape)),
           direction_(static_cast<std::size_t>(shape.size())) {}
 
     void operator()(const T* g) {

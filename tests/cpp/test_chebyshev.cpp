@@ -111,7 +111,7 @@ TEST("proven bounds hold the spectrum and are near it; nearly singular matrices 
                 const auto size = static_cast<Index>(k);
                 const std::vector<T> a = withEigenvalues<T>(spread(k, low));
                 std::vector<T> work(k * k);
-                Arena arena(boundSpectrumScratch(size));
+                Arena arena;
                 const SpectrumBounds b = boundSpectrum(size, a.data(), 200.0, work.data(), arena);
                 const std::string label = std::to_string(k) + ", " + check::show(low);
                 CHECK_FOR(label, b.proven == (low > 0.01));

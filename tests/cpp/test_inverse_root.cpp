@@ -92,7 +92,7 @@ TEST("eigenvalues ascend and the vectors are orthonormal, with and without LAPAC
     support::forBothDtypes([]<class T>(T) {
         const std::vector<T> a = symmetric<T>(k, spectrum, 1);
         bothWays([&](const std::string& how) {
-            Arena arena(symmetricEigenScratch(k));
+            Arena arena;
             const SymmetricEigen e = symmetricEigen(k, a.data(), arena);
             for (Index i = 0; i < k; ++i) {
                 const double value = std::ldexp(e.values[i], e.exponent);
@@ -114,7 +114,7 @@ TEST("the inverse root has the powers of the eigenvalues") {
         bothWays([&](const std::string& how) {
             for (const double exponent : {0.25, 0.5, 1.0})
                 for (const double eps : {0.0, 0.5}) {
-                    Arena arena(inverseRootScratch(k));
+                    Arena arena;
                     std::vector<T> root(a.size());
                     inverseRoot(k, a.data(), 2.0, eps, exponent, root.data(), arena);
                     std::vector<double> shifted = spectrum;
@@ -131,7 +131,7 @@ TEST("a singular matrix has a pseudo-inverse at eps = 0, and eps itself below ot
         const std::vector<double> lambda = {0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0};
         const std::vector<T> a = symmetric<T>(k, lambda, 3);
         bothWays([&](const std::string& how) {
-            Arena arena(inverseRootScratch(k));
+            Arena arena;
             std::vector<T> root(a.size());
             inverseRoot(k, a.data(), 1.0, 0.0, 0.5, root.data(), arena);
             CHECK_FOR(how, furthest(root, symmetric<T>(k, powers(lambda, -0.5), 3)) <=
@@ -149,7 +149,7 @@ TEST("a singular matrix has a pseudo-inverse at eps = 0, and eps itself below ot
 TEST("eigenvalues below the rounding errors count as that large, so that a tiny eps does not decide") {
     const std::vector<double> lambda = {0.0, 0.0, 0.0, 1.0, 2.0, 3.0, 4.0};
     const std::vector<float> a = symmetric<float>(k, lambda, 4);
-    Arena arena(inverseRootScratch(k));
+    Arena arena;
     std::vector<float> root(a.size());
     inverseRoot(k, a.data(), 1.0, 1e-30, 0.5, root.data(), arena);
     const double noise = 7.0 * 4.0 * machineEpsilon(Dtype::float32);
@@ -159,7 +159,7 @@ TEST("eigenvalues below the rounding errors count as that large, so that a tiny 
 TEST("zero, and matrices near the ends of the range") {
     support::forBothDtypes([]<class T>(T) {
         bothWays([&](const std::string& how) {
-            Arena arena(inverseRootScratch(k));
+            Arena arena;
             const std::vector<T> zero(static_cast<std::size_t>(k * k));
             std::vector<T> root(zero.size(), T(1));
             inverseRoot(k, zero.data(), 1.0, 0.0, 0.25, root.data(), arena);

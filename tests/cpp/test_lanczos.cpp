@@ -1,5 +1,5 @@
 // What Python cannot see of the partial oracles: the compensated sums, the Lanczos relation through restarts
-// and additions, the proof by Cholesky on its own, and the declared scratch.
+// and additions, and the proof by Cholesky on its own.
 #include "linalg/lanczos.h"
 
 #include <numeric>
@@ -123,7 +123,7 @@ TEST("Ritz values and residuals stay right through restarts and added directions
     const Shape s{60, 80};
     const auto sigma = descending(60);
     const auto a = support::planted<double>(s, sigma, 3);
-    Arena arena(Gram::scratch(s, schattor::Dtype::float64) + Lanczos::scratch(60, 5, 30) + 4096);
+    Arena arena;
     const Gram gram(s, a.data(), arena);
     Lanczos lanczos(60, 5, 30, arena);
     Rng rng(1);
@@ -155,7 +155,7 @@ TEST("a proof succeeds just above what is there and fails below it") {
             const Index k = s.smaller();
             const auto sigma = descending(k);
             const auto a = support::planted<T>(s, sigma, 5);
-            Arena arena(Gram::scratch(s, schattor::dtypeOf<T>));
+            Arena arena;
             Gram gram(s, a.data(), arena);
             const double frobenius = std::sqrt(schattor::energy(s.size(), a.data()).upper);
             // Rounding of the entries to T moves singular values by at most eps ||A||_F.
@@ -212,7 +212,7 @@ TEST("vectors set apart lower what can be proven, and wrong ones do not") {
     const Shape s{6, 6};
     std::vector<double> a(36, 0.0);
     for (std::size_t i = 0; i < 6; ++i) a[7 * i] = i == 0 ? 3.0 : i == 1 ? 2.0 : 1.0;
-    Arena arena(Gram::scratch(s, schattor::Dtype::float64));
+    Arena arena;
     Gram gram(s, a.data(), arena);
     std::vector<double> first(6, 0.0), second(6, 0.0);
     first[0] = 1.0;
@@ -223,20 +223,19 @@ TEST("vectors set apart lower what can be proven, and wrong ones do not") {
     CHECK(!gram.complementBelow(8.9, 1, second.data(), 4.0, frobenius, nullptr));
 }
 
-TEST("the declared scratch suffices") {
+TEST("the largest singular values of small and tiny matrices, of which scaled copies are taken") {
     const schattor::SingleThreadedBlas single;  // small matrices
     support::forBothDtypes([]<class T>(T) {
-        const auto dtype = schattor::dtypeOf<T>;
         for (const Shape s : {Shape{2, 2}, Shape{5, 40}, Shape{60, 30}, Shape{90, 90}})
             for (const auto& spectrum : support::spectra(s.smaller(), 1e-6)) {
                 auto a = support::planted<T>(s, spectrum.sigma, 6);
                 for (T& x : a) x *= static_cast<T>(1e-30);  // so that a scaled copy is taken
                 std::vector<double> right(static_cast<std::size_t>(s.cols));
-                Arena norm(schattor::spectralNormScratch(s, dtype));
+                Arena norm;
                 schattor::spectralNorm(s, a.data(), {}, right.data(), norm);
                 for (const Index k : {Index{1}, s.smaller() / 2, s.smaller()})
                     for (const bool certify : {false, true}) {
-                        Arena top(schattor::topSingularScratch(s, k));
+                        Arena top;
                         schattor::SubspaceOptions options;
                         options.certify = certify;
                         const auto r = schattor::topSingular(s, a.data(), k, options, top);
@@ -244,7 +243,7 @@ TEST("the declared scratch suffices") {
                     }
                 for (const auto route : {schattor::KyFan::Route::svd, schattor::KyFan::Route::subspace}) {
                     const schattor::KyFan geometry(2, route, 0.0, 0);
-                    Arena arena(geometry.scratch(s, dtype));
+                    Arena arena;
                     std::vector<T> d(a.size());
                     const auto r = geometry.ball({{}, &arena}, s, a.data(), d.data());
                     CHECK(r.dualNorm.value > 0.0);

@@ -42,7 +42,6 @@ TEST("lengths, products and combinations of lines are those of their entries") {
                 const std::vector<double> b = gaussian<double>(countOf(lines, s), 4);
                 const auto squares = dots(lines, s, x, x), products = dots(lines, s, x, y);
                 Arena arena;
-                arena.reserve(lineLengthsScratch(lines, s));
                 const schattor::LineLength* lengths = lineLengths(lines, s, x.data(), arena);
                 std::vector<double> found(count);
                 dotLines(lines, s, x.data(), y.data(), found.data());
@@ -78,7 +77,6 @@ TEST("normalized lines have length one at any scale, and zero lines stay zero") 
                     x[i] = lineOf(lines, s, i) == 2 ? T(0) : std::ldexp(x[i], e);
                 std::vector<T> out(x.size());
                 Arena arena;
-                arena.reserve(lineLengthsScratch(lines, s));
                 normalizeLines(lines, s, x.data(), 0.0, out.data(), arena);
                 const auto squares = dots(lines, s, out, out);
                 for (std::size_t k = 0; k < squares.size(); ++k)

@@ -140,7 +140,7 @@ TEST("deviations go to one sum or to one each, from one centre or from one each"
                 std::vector<double> one(static_cast<std::size_t>(entries), 0.0), trace(1, 0.0),
                     traces(count, 0.0);
                 std::vector<double> each(static_cast<std::size_t>(count * entries), 0.0);
-                Arena arena(addDeviationsScratch(m));
+                Arena arena;
                 addDeviations<T>(m, count, x.data(), {centres.data(), n}, 2.0, test.data(), {one.data(), 0},
                                  {trace.data(), 0}, arena);
                 addDeviations<T>(m, count, x.data(), {centres.data(), n}, 2.0, test.data(),

@@ -219,7 +219,7 @@ TEST("a batch is the oracle of each of its matrices") {
                 CHECK_EQ(batchedBall<T>(*geometry, s, results, g.data(), one.data(), 1, true), Index{0});
                 CHECK_EQ(batchedBall<T>(*geometry, s, results, g.data(), several.data(), 3, true), Index{0});
                 CHECK_FOR(name, one == several);
-                Arena arena(geometry->scratch(s, dtypeOf<T>));
+                Arena arena;
                 const Index last = (count - 1) * size;
                 const OracleResult r = geometry->ball({{}, &arena, true}, s, g.data() + last, single.data());
                 CHECK_FOR(name, r.dualNorm.full() == results.back().dualNorm.full());

@@ -38,7 +38,7 @@ void attainsDualNorm(const Case& c, Shape s, const Team* team) {
     const double rtol = c.options.iteration ? c.options.iteration->rtol : c.options.rtol.value_or(0.0);
     const std::vector<T> g = support::gaussian<T>(s.size(), 7);
     std::vector<T> d(g.size());
-    Arena arena(geometry.scratch(s, dtypeOf<T>));
+    Arena arena;
     OracleContext context{{}, &arena, true};
     context.team = team;
     const OracleResult result = geometry.ball(context, s, g.data(), d.data());
@@ -51,7 +51,7 @@ void attainsDualNorm(const Case& c, Shape s, const Team* team) {
         product += static_cast<double>(g[i]) * static_cast<double>(direction[i]);
     const double tolerance = std::max(rtol, 1e-5);
     const Schatten exact(c.p, {.route = findRoute("svd")});
-    Arena other(exact.scratch(s, dtypeOf<T>));
+    Arena other;
     context.arena = &other;
     const double length = std::abs(result.ballScale) * exact.norm(context, s, direction.data()).full();
     const double dual = exact.dualNorm(context, s, g.data()).full();

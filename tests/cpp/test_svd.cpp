@@ -54,7 +54,7 @@ TEST("each rung gives the right SVD after the rungs before it failed, and counts
             for (const Shape s : svdShapes())
                 for (const auto& [name, sigma] : spectra(s.smaller(), 10.0 * eps)) {
                     const std::vector<T> a = planted<T>(s, sigma, 1);
-                    Arena arena(schattor::svdScratch(s));  // no byte more than declared
+                    Arena arena;
                     const auto ladder = ladderFailing(failing);
                     const Svd svd = schattor::detail::climb<T>(s, a.data(), ladder, arena);
                     const SvdErrors errors = measure(s, a, svd, sigma);
@@ -73,7 +73,7 @@ TEST("each rung works at both ends of the dtype's range") {
                     const auto spectrum = spectra(s.smaller(), 0.1)[0];  // separated: largest value 3
                     std::vector<T> a = planted<T>(s, spectrum.sigma, 2);
                     for (T& x : a) x = std::ldexp(x, scale);
-                    Arena arena(schattor::svdScratch(s));
+                    Arena arena;
                     const auto ladder = ladderFailing(failing);
                     const Svd svd = schattor::detail::climb<T>(s, a.data(), ladder, arena);
                     const SvdErrors errors = measure(s, a, svd, spectrum.sigma, scale);
@@ -88,7 +88,7 @@ TEST("the ladder gives the arena back but for its result") {
         const Shape s{7, 5};
         const std::vector<T> a = planted<T>(s, spectra(5, 0.1)[0].sigma, 3);
         for (std::size_t failing = 0; failing < std::size(rungNames); ++failing) {
-            Arena arena(schattor::svdScratch(s));
+            Arena arena;
             const auto ladder = ladderFailing(failing);
             schattor::detail::climb<T>(s, a.data(), ladder, arena);
             CHECK_EQ(arena.used(),
@@ -101,7 +101,7 @@ TEST("a ladder without a rung that works throws") {
     support::forBothDtypes([]<class T>(T) {
         const Shape s{3, 4};
         const std::vector<T> a = support::gaussian<T>(s.size(), 4);
-        Arena arena(schattor::svdScratch(s));
+        Arena arena;
         const auto ladder = ladderFailing(std::size(rungNames));
         CHECK_THROWS_AS((schattor::detail::climb<T>(s, a.data(), ladder, arena)), std::logic_error);
     });
@@ -113,7 +113,7 @@ TEST("a matrix that is not finite never reaches LAPACK") {
         std::vector<T> a = support::gaussian<T>(s.size(), 5);
         for (const T bad : {std::numeric_limits<T>::infinity(), std::numeric_limits<T>::quiet_NaN()}) {
             a[7] = bad;
-            Arena arena(schattor::svdScratch(s));
+            Arena arena;
             CHECK_THROWS_AS(schattor::thinSvd(s, a.data(), arena), std::logic_error);
             CHECK_THROWS_AS(schattor::singularValues(s, a.data(), arena), std::logic_error);
         }
@@ -129,7 +129,7 @@ TEST("the first rung serves every shape up to 80 x 80 and extreme aspect ratios,
             for (Index n = 1; n <= 80; n += n < 12 ? 1 : 17) shapes.push_back({m, n});
         for (const Shape s : shapes) {
             const std::vector<T> a = support::gaussian<T>(s.size(), 6);
-            Arena arena(schattor::svdScratch(s));
+            Arena arena;
             const std::string name = std::string(support::nameOf<T>) + ", " + support::text(s);
             {
                 const schattor::ArenaFrame frame(arena);

@@ -103,7 +103,7 @@ TEST("thinSvd survives failing routines and counts the fallbacks") {
             const auto spectrum = support::spectra(s.smaller(), 1e-3)[1];
             const std::vector<T> a = planted<T>(s, spectrum.sigma, 1);
             forEachScenario([&](const Scenario& scenario) {
-                Arena arena(schattor::svdScratch(s));
+                Arena arena;
                 const Svd svd = schattor::thinSvd(s, a.data(), arena);
                 const SvdErrors errors = measure(s, a, svd, spectrum.sigma);
                 CHECK_FOR(label<T>(scenario, s) + ": " + errors.text(), errors.below(support::svdConstant));
@@ -113,7 +113,7 @@ TEST("thinSvd survives failing routines and counts the fallbacks") {
     });
 }
 
-TEST("singular values alone come from the same ladder, in the same scratch") {
+TEST("singular values alone come from the same ladder") {
     support::forBothDtypes([]<class T>(T) {
         const double eps = schattor::machineEpsilon(schattor::dtypeOf<T>);
         for (const Shape s : support::svdShapes()) {
@@ -121,7 +121,7 @@ TEST("singular values alone come from the same ladder, in the same scratch") {
             const std::vector<T> a = planted<T>(s, spectrum.sigma, 2);
             const double bound = support::svdConstant * static_cast<double>(s.rows + s.cols) * eps;
             forEachScenario([&](const Scenario& scenario) {
-                Arena arena(schattor::svdScratch(s));
+                Arena arena;
                 const Svd svd = schattor::singularValues(s, a.data(), arena);
                 CHECK_FOR(label<T>(scenario, s), svd.fallbacks == scenario.fallbacks);
                 for (std::size_t i = 0; i < spectrum.sigma.size(); ++i)
@@ -144,7 +144,7 @@ TEST(
                 const auto spectrum = support::spectra(s.smaller(), 1e-2)[0];  // cond = k, gaps everywhere
                 const std::vector<T> g = planted<T>(s, spectrum.sigma, 3);
                 const Schatten geometry(p, {.route = schattor::findRoute("svd")});
-                Arena arena(geometry.scratch(s, schattor::dtypeOf<T>));
+                Arena arena;
                 std::vector<T> expected(g.size());
                 const OracleResult reference = geometry.ball({{}, &arena}, s, g.data(), expected.data());
                 forEachScenario([&](const Scenario& scenario) {

@@ -100,7 +100,7 @@ TEST("deferred steps give the iterate of steps that are applied at once, and its
         for (double& entry : x) entry /= std::sqrt(static_cast<double>(s.size()));
         std::vector<double> now = x, later = x, carried = x;
         const auto run = [&](std::vector<double>& out, bool deferred, bool carry) {
-            Arena arena(SymmetricIterate<double>::scratch(s));
+            Arena arena;
             SymmetricIterate<double> iterate(s, out.data(), arena);
             for (int i = 0; i < 3; ++i) iterate.step(steps[i], deferred && (i < 2 || carry));
             if (carry) iterate.applyDeferred();

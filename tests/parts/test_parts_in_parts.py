@@ -57,14 +57,40 @@ class TestFolds:
     def test_answers_are_those_of_the_children(self) -> None:
         """Without a line in the part that holds them."""
         plain = self.Chain((P.Identity(), P.SecondMoment()))
-        assert not plain.requires and not plain.reads_weights and not plain.matrix and plain.homogeneous
+        assert not plain.matrix and plain.homogeneous
         assert plain.equivariance == "entries" and plain.degree(1, 1) == 0
-        whole = self.Chain((P.KroneckerInverses(), P.TangentProjection(alternately), P.DistanceEstimate()))
-        assert whole.requires == {"activations", "deltas"}
-        assert whole.reads_weights and whole.matrix
-        assert whole.shares == P.DistanceEstimate().shares
-        assert whole.equivariance == "lines"
+        whole = self.Chain((P.KroneckerInverses(), P.TangentProjection(alternately)))
+        assert whole.matrix and whole.equivariance == "lines"
         assert not self.Chain((P.RatioOfMoments(),)).homogeneous
+
+    def test_the_core_says_what_is_needed(self) -> None:
+        """By the same folds, over its own parts."""
+        plain = P.Grafted(P.SecondMoment(), P.Identity())
+        assert not plain.requires and not plain.reads_weights and plain.keeps_state and not plain.shares
+        whole = P.Grafted(P.KroneckerInverses(), P.TangentProjection(alternately))
+        assert whole.requires == {"activations", "deltas"} and whole.reads_weights
+        assert P.DistanceEstimate().reads_weights and P.DistanceEstimate().shares[0] == "d"
+        assert not P.Identity().keeps_state and not P.Plain().keeps_state
+
+    def test_what_a_part_written_in_python_needs(self) -> None:
+        """The core does not know it."""
+
+        class Needy(P.PythonGeometry):
+            """A norm that says so."""
+
+            requires = frozenset({"deltas"})
+
+            def norm(self, X: Any) -> float:
+                """Return the Frobenius norm."""
+                return float(np.linalg.norm(X))
+
+            dual_norm = norm
+
+            def ball(self, G: Any) -> np.ndarray:
+                """Return the direction."""
+                return np.asarray(-G / np.linalg.norm(G))
+
+        assert st.Switched(alternately, (st.Sign(), Needy())).requires == {"deltas"}
 
     def test_random_numbers_in_a_part_that_is_held(self) -> None:
         """They make the names of blocks matter."""

@@ -10,7 +10,7 @@ class DecayInDirection final : public Adjustment {
 public:
     explicit DecayInDirection(Value weightDecay) : weightDecay_(weightDecay) {}
 
-    bool readsWeights() const override { return true; }
+    Inputs ownReads() const override { return Input::weights; }
     void apply(const Context<float>& c, const OracleResult&, float* d) const override { run(c, d); }
     void apply(const Context<double>& c, const OracleResult&, double* d) const override { run(c, d); }
 

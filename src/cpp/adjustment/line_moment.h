@@ -17,10 +17,6 @@ public:
     std::vector<StateSlot> state(Shape s) const override {
         return {{"line_moment", {countOf(lines_, s), 1}}};
     }
-    std::size_t scratch(Shape s, Dtype) const override {
-        return lineLengthsScratch(lines_, s) +
-               Arena::bytesFor<double>(static_cast<std::size_t>(countOf(lines_, s)));
-    }
     void apply(const Context<float>& c, const OracleResult&, float* d) const override { run(c, d); }
     void apply(const Context<double>& c, const OracleResult&, double* d) const override { run(c, d); }
 

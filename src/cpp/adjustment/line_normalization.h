@@ -16,9 +16,6 @@ public:
 
     void apply(const Context<float>& c, const OracleResult&, float* d) const override { run(c, d); }
     void apply(const Context<double>& c, const OracleResult&, double* d) const override { run(c, d); }
-    std::size_t scratch(Shape s, Dtype) const override {
-        return std::max(lineLengthsScratch(Lines::rows, s), lineLengthsScratch(Lines::columns, s));
-    }
 
 private:
     template <class T>

@@ -76,7 +76,7 @@ private:
 class TrustRatio final : public Rescaled<TrustRatio> {
 public:
     TrustRatio(Value coefficient, double limit) : coefficient_(coefficient), limit_(limit) {}
-    bool readsWeights() const override { return true; }
+    Inputs ownReads() const override { return Input::weights; }
     template <class T>
     std::optional<Scaled> lengthOf(const Context<T>& c, const OracleResult&) const {
         const Scaled norm = frobeniusNorm(c.size(), c.weights);

@@ -6,6 +6,7 @@
 #include "adjustment/line_normalization.h"
 #include "adjustment/rescaled.h"
 #include "bindings/bind.h"
+#include "bindings/facts.h"
 #include "bindings/named.h"
 
 namespace py = pybind11;
@@ -13,7 +14,8 @@ namespace py = pybind11;
 namespace schattor {
 
 void bindAdjustment(py::module_& m) {
-    py::class_<Adjustment, std::shared_ptr<Adjustment>>(m, "Adjustment");
+    py::class_<Adjustment, std::shared_ptr<Adjustment>> adjustment(m, "Adjustment");
+    bindFacts(adjustment);
     py::class_<LineNormalization, Adjustment, std::shared_ptr<LineNormalization>>(m, "LineNormalization")
         .def(py::init([](const std::vector<bool>& columns, double eps) {
                  std::vector<Lines> order;

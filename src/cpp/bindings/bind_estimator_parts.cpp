@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bind.h"
+#include "bindings/facts.h"
 #include "bindings/named.h"
 #include "estimator/dion.h"
 #include "estimator/double_ema.h"
@@ -14,7 +15,8 @@ namespace py = pybind11;
 namespace schattor {
 
 void bindEstimatorParts(py::module_& m) {
-    py::class_<Estimator, std::shared_ptr<Estimator>>(m, "Estimator");
+    py::class_<Estimator, std::shared_ptr<Estimator>> estimator(m, "Estimator");
+    bindFacts(estimator);
     py::class_<NoMomentum, Estimator, std::shared_ptr<NoMomentum>>(m, "NoMomentum").def(py::init<>());
     py::class_<Ema, Estimator, std::shared_ptr<Ema>>(m, "Ema").def(
         py::init([](Value momentum, const std::string& init, bool nesterov) {

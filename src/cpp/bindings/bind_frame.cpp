@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bind.h"
+#include "bindings/facts.h"
 #include "bindings/named.h"
 #include "frame/eigenbasis.h"
 #include "frame/partner_metric.h"
@@ -27,7 +28,8 @@ void bindEigenbasis(py::module_& m, const char* name) {
 }  // namespace
 
 void bindFrame(py::module_& m) {
-    py::class_<Frame, std::shared_ptr<Frame>>(m, "Frame");
+    py::class_<Frame, std::shared_ptr<Frame>> frame(m, "Frame");
+    bindFacts(frame);
     bindEigenbasis<Eigenbasis>(m, "Eigenbasis");
     bindEigenbasis<LaggedEigenbasis>(m, "LaggedEigenbasis");
     py::class_<RandomRange, Frame, std::shared_ptr<RandomRange>>(m, "RandomRange")

@@ -2,6 +2,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bind.h"
+#include "bindings/facts.h"
 #include "bindings/named.h"
 #include "geometry/line_norm.h"
 #include "geometry/lp.h"
@@ -24,10 +25,9 @@ std::shared_ptr<Schatten> makeSchatten(Value p, const std::optional<std::string>
 }
 
 /// Outside of steps: no schedules, an arena for this one call.
-template <class T>
 class Call {
 public:
-    Call(const Geometry& geometry, Shape shape) : arena_(geometry.scratch(shape, dtypeOf<T>)) {}
+    explicit Call(Shape shape) : arena_(likelyScratch(shape)) {}
     OracleContext context(bool measure = false) { return {{}, &arena_, measure, false, &team_}; }
 
 private:
@@ -46,7 +46,7 @@ OracleResult oracle(const Geometry& geometry, const Array<T>& array, Index rows,
     OracleResult r;
     {
         const py::gil_scoped_release nogil;
-        Call<T> call(geometry, shape);
+        Call call(shape);
         r = geometry.ball(call.context(measure), shape, g, d);
         const double factor = regularized ? r.regularizedScale : r.ballScale;
         if (factor != 1.0 && r.backend != Backend::none && std::isfinite(factor))
@@ -62,7 +62,7 @@ Scaled norm(const Geometry& geometry, const Array<T>& array, Index rows, Index c
     geometry.check(shape);
     requireFinite(shape.size(), x);
     const py::gil_scoped_release nogil;
-    Call<T> call(geometry, shape);
+    Call call(shape);
     return dual ? geometry.dualNorm(call.context(), shape, x) : geometry.norm(call.context(), shape, x);
 }
 
@@ -117,6 +117,7 @@ void bindRoutes(py::module_& m) {
 void bindGeometry(py::module_& m) {
     bindRoutes(m);
     py::class_<Geometry, std::shared_ptr<Geometry>> geometry(m, "Geometry");
+    bindFacts(geometry);
     defineCalls<float>(geometry);
     defineCalls<double>(geometry);
     py::class_<Schatten, Geometry, std::shared_ptr<Schatten>>(m, "Schatten")

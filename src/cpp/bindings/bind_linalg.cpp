@@ -54,7 +54,7 @@ void bindSingularValues(py::module_& m) {
             const SingleThreadedBlas single(shape.smaller() < threadedBlasFrom);
             std::fill(sigma, sigma + shape.smaller(), T(0));
             if (kernels::maxAbs(shape.size(), x) == 0.0) return 0;
-            Arena arena(svdScratch(shape));
+            Arena arena(likelyScratch(shape));
             const Svd svd = singularValues(shape, x, arena);
             kernels::scaleByPowerOfTwo(shape.smaller(), svd.exponent, svd.sigma, svd.sigma);
             std::copy(svd.sigma, svd.sigma + shape.smaller(), sigma);

@@ -39,7 +39,7 @@ void bindFor(Class& c) {
             const double* omega = input(test);
             const py::gil_scoped_release nogil;
             const SingleThreadedBlas single(moment.shape.smaller() < threadedBlasFrom);
-            Arena arena(addDeviationsScratch(moment));
+            Arena arena(likelyScratch(moment.shape));
             addDeviations(moment, static_cast<Index>(x.size()) / moment.shape.size(), data, centre, weight,
                           omega, sum, trace, arena);
         },

@@ -27,7 +27,7 @@ SpectralNorm spectralNormOf(const Array<T>& array, Index rows, Index cols, std::
     requireFinite(shape.size(), a);
     const py::gil_scoped_release nogil;
     const SingleThreadedBlas single(shape.smaller() < threadedBlasFrom);
-    Arena arena(spectralNormScratch(shape, dtypeOf<T>));
+    Arena arena(likelyScratch(shape));
     return spectralNorm(shape, a, {.rtol = rtol, .certify = certify, .start = warm ? v : nullptr}, v, arena);
 }
 
@@ -51,7 +51,7 @@ TopSingular topSingularOf(const Array<T>& array, Index rows, Index cols, double 
     {
         const py::gil_scoped_release nogil;
         const SingleThreadedBlas single(shape.smaller() < threadedBlasFrom);
-        Arena arena(topSingularScratch(shape, k));
+        Arena arena(likelyScratch(shape));
         r = topSingular(shape, a, k, options, arena);
         kernels::scaleByPowerOfTwo(k, r.exponent, r.sigma, r.sigma);
         std::copy_n(r.left, k * rows, u);

@@ -173,12 +173,12 @@ void bindPlan(py::module_& m) {
             py::arg("block"), py::arg("count"))
         .def_property_readonly("report_step",
                                [](const PyPlan& p) -> std::optional<std::int64_t> {
-                                   if (p.plan.reportStep < 0) return std::nullopt;
+                                   if (p.plan.reportStep == 0) return std::nullopt;
                                    return p.plan.reportStep;
                                })
         .def_property(
             "step", [](const PyPlan& p) { return p.plan.step; },
-            [](PyPlan& p, std::int64_t s) { p.plan.step = s; })
+            [](PyPlan& p, std::int64_t s) { p.plan.stateWritten(s); })
         .def_property(
             "skipped_steps", [](const PyPlan& p) { return p.plan.skippedSteps; },
             [](PyPlan& p, std::int64_t s) { p.plan.skippedSteps = s; });

@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bind.h"
+#include "bindings/facts.h"
 #include "bindings/named.h"
 #include "precond/diagonal.h"
 #include "precond/distance_estimate.h"
@@ -20,8 +21,10 @@ namespace py = pybind11;
 namespace schattor {
 
 void bindPreconditioner(py::module_& m) {
-    py::class_<Preconditioner, std::shared_ptr<Preconditioner>>(m, "Preconditioner");
-    py::class_<Moment, std::shared_ptr<Moment>>(m, "Moment");
+    py::class_<Preconditioner, std::shared_ptr<Preconditioner>> preconditioner(m, "Preconditioner");
+    bindFacts(preconditioner);
+    py::class_<Moment, std::shared_ptr<Moment>> moment(m, "Moment");
+    bindFacts(moment);
     py::class_<Squares, Moment, std::shared_ptr<Squares>>(m, "Squares")
         .def(py::init<Value>(), py::arg("beta"));
     py::class_<SumOfSquares, Moment, std::shared_ptr<SumOfSquares>>(m, "SumOfSquares")

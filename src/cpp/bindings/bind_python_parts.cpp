@@ -16,6 +16,7 @@
 #include "linalg/norms.h"
 #include "scaling/scaling.h"
 #include "transform/transform.h"
+#include "update/displacement.h"
 #include "update/update.h"
 
 namespace py = pybind11;
@@ -129,7 +130,7 @@ public:
 
     std::vector<StateSlot> state(Shape) const override { return bridge_.arrays; }
     std::vector<ScalarSlot> scalars() const override { return bridge_.numbers; }
-    bool readsWeights() const override { return true; }
+    Inputs ownReads() const override { return Input::weights; }
 
 protected:
     Bridge bridge_;
@@ -152,6 +153,9 @@ public:
 class PythonEstimator final : public PythonPart<Estimator> {
 public:
     using PythonPart::PythonPart;
+
+    /// Nobody knows: it may forget nothing.
+    double retention(std::span<const double>) const override { return 1.0; }
 
     const float* estimate(const Context<float>& c, const float* g, float* out) const override {
         return bridge_.map(c, g, out);
@@ -207,19 +211,21 @@ class PythonUpdate final : public PythonPart<Update> {
 public:
     using PythonPart::PythonPart;
 
-    void apply(const Context<float>& c, double factor, const float* d, float* w) const override {
-        run(c, factor, d, w);
+    Moved apply(const Context<float>& c, double factor, const float* d, float* w) const override {
+        return run(c, factor, d, w);
     }
-    void apply(const Context<double>& c, double factor, const double* d, double* w) const override {
-        run(c, factor, d, w);
+    Moved apply(const Context<double>& c, double factor, const double* d, double* w) const override {
+        return run(c, factor, d, w);
     }
 
 private:
     template <class T>
-    void run(const Context<T>& c, double factor, const T* d, T* w) const {
+    Moved run(const Context<T>& c, double factor, const T* d, T* w) const {
+        Displacement<T> moved(c, w);
         std::vector<T> displacement(static_cast<std::size_t>(c.size()));
         kernels::scale(c.size(), factor, d, displacement.data());
         bridge_.map(c, displacement.data(), w);
+        return {.norm = moved.norm(w)};
     }
 };
 

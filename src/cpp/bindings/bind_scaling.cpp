@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bind.h"
+#include "bindings/facts.h"
 #include "bindings/rule_names.h"
 #include "scaling/clipped_norm.h"
 #include "scaling/dual_norm_scaling.h"
@@ -12,7 +13,8 @@ namespace py = pybind11;
 namespace schattor {
 
 void bindScaling(py::module_& m) {
-    py::class_<Scaling, std::shared_ptr<Scaling>>(m, "Scaling");
+    py::class_<Scaling, std::shared_ptr<Scaling>> scaling(m, "Scaling");
+    bindFacts(scaling);
     py::class_<NormScaling, Scaling, std::shared_ptr<NormScaling>>(m, "NormScaling")
         .def(py::init([](const std::string& rule, double shapeFactor) {
                  return std::make_shared<NormScaling>(ruleOf(rule), shapeFactor);

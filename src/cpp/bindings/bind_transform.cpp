@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bind.h"
+#include "bindings/facts.h"
 #include "bindings/named.h"
 #include "transform/clip_norm.h"
 #include "transform/inverse_input_moment.h"
@@ -17,7 +18,8 @@ void bindTransform(py::module_& m) {
         .def(py::init<double>(), py::arg("constant"))
         .def_static("from_slot", &Value::fromSlot, py::arg("slot"));
 
-    py::class_<Transform, std::shared_ptr<Transform>>(m, "Transform");
+    py::class_<Transform, std::shared_ptr<Transform>> transform(m, "Transform");
+    bindFacts(transform);
     py::class_<L2Decay, Transform, std::shared_ptr<L2Decay>>(m, "L2Decay")
         .def(py::init<Value>(), py::arg("weight_decay"));
     py::class_<VarianceReduction, Transform, std::shared_ptr<VarianceReduction>>(m, "VarianceReduction")

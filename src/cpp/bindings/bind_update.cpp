@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bind.h"
+#include "bindings/facts.h"
 #include "bindings/named.h"
 #include "update/additive.h"
 #include "update/extrapolated.h"
@@ -15,7 +16,8 @@ namespace py = pybind11;
 namespace schattor {
 
 void bindUpdate(py::module_& m) {
-    py::class_<Update, std::shared_ptr<Update>>(m, "Update");
+    py::class_<Update, std::shared_ptr<Update>> update(m, "Update");
+    bindFacts(update);
     py::class_<Additive, Update, std::shared_ptr<Additive>>(m, "Additive")
         .def(py::init([](const std::string& decay, Value weightDecay) {
                  const Decay kind = named<Decay>("decay", decay,

@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "estimator/estimator.h"
-#include "plan/part_state.h"
 
 namespace schattor {
 
@@ -14,15 +13,13 @@ class RunningEstimator {
 public:
     RunningEstimator(std::shared_ptr<const Estimator> estimator, Shape shape)
         : estimator_(std::move(estimator)), shape_(shape) {
-        state_.declare(*estimator_, shape);
-        arena_.reserve(estimator_->scratch(shape, dtypeOf<T>));
+        state_ = declareState<T>(*estimator_, shape);
     }
 
     /// Advances by a finite gradient and writes the estimate into `out`.
     void update(std::span<const double> slots, const T* g, T* out) {
-        Context<T> context{shape_, count,           count,   0.0,           nullptr,
-                           slots,  state_.pointers, &arena_, state_.scalars};
-        const T* estimate = estimator_->estimate(context, g, out);
+        const Context<T> context{shape_, count, count, 0.0, nullptr, slots, &arena_};
+        const T* estimate = estimator_->estimate(context.of(state_), g, out);
         if (estimate != out) std::copy(estimate, estimate + shape_.size(), out);
         ++count;
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/rng.h"
 #include "linalg/blas.h"
@@ -16,13 +17,6 @@ Index Dion::rank(Shape s) const {
 
 std::vector<StateSlot> Dion::state(Shape s) const {
     return {{"residual", s}, {"basis", {s.smaller(), rank(s)}}};
-}
-
-std::size_t Dion::scratch(Shape s, Dtype dtype) const {
-    const auto entries = static_cast<std::size_t>((s.larger() + s.smaller()) * rank(s));
-    const std::size_t random = Arena::bytesFor<double>(static_cast<std::size_t>(s.smaller() * rank(s)));
-    return 2 * Arena::alignment + Arena::bytesFor(entries, dtype) +
-           std::max(random, orthonormalizeScratch(rank(s), dtype));
 }
 
 namespace {
@@ -66,7 +60,8 @@ const T* Dion::run(const Context<T>& c, const T* g, T* out) const {
     const ArenaFrame frame(*c.arena);
     if (isZero(b * r, q)) drawBasis(b * r, seed_ ^ c.salt, q, *c.arena);
     kernels::combine(s.size(), 1.0, x, 1.0, g, x);
-    if (isZero(s.size(), x)) {
+    // Roundings of an old residual have no direction that means anything.
+    if (kernels::maxAbs(s.size(), x) < std::numeric_limits<T>::min()) {
         std::fill(out, out + s.size(), T(0));
         return out;
     }

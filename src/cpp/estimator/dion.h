@@ -15,7 +15,6 @@ public:
         : momentum_(momentum), rankFraction_(rankFraction), eps_(eps), seed_(seed) {}
 
     std::vector<StateSlot> state(Shape) const override;
-    std::size_t scratch(Shape, Dtype) const override;
     const float* estimate(const Context<float>&, const float* g, float* out) const override;
     const double* estimate(const Context<double>&, const double* g, double* out) const override;
     /// The residual may grow with every step; a million steps of this size fit.

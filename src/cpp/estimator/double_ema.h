@@ -18,7 +18,8 @@ public:
         return advance(c, *linear(c.slots, c.count), g, out);
     }
     double gain(std::span<const double>) const override { return roundingHeadroom; }
-    bool elementwise() const override { return true; }
+    bool ownElementwise() const override { return true; }
+    bool isLinear() const override { return true; }
     double retention(std::span<const double> slots) const override {
         return std::max(near_.at(slots), far_.at(slots));
     }

@@ -23,7 +23,8 @@ public:
         const double b = momentum_.at(slots);
         return roundingHeadroom * (nesterov_ && init_ == EmaInit::debiased ? 1.0 + b / (1.0 + b) : 1.0);
     }
-    bool elementwise() const override { return true; }
+    bool ownElementwise() const override { return true; }
+    bool isLinear() const override { return true; }
     std::optional<kernels::Momentum> linear(std::span<const double> slots, std::int64_t count) const override;
     double retention(std::span<const double> slots) const override { return momentum_.at(slots); }
 

@@ -15,8 +15,6 @@ public:
     virtual const float* estimate(const Context<float>&, const float* g, float* out) const = 0;
     virtual const double* estimate(const Context<double>&, const double* g, double* out) const = 0;
 
-    /// How many times larger than the largest gradient so far the estimate and the state can be.
-    virtual double gain(std::span<const double>) const { return 1.0; }
     /// The share of the old state in the new one.
     virtual double retention(std::span<const double>) const { return 0.0; }
 
@@ -25,6 +23,8 @@ public:
     virtual std::optional<kernels::Momentum> linear(std::span<const double>, std::int64_t /*count*/) const {
         return std::nullopt;
     }
+    /// Whether it is of that form.
+    virtual bool isLinear() const { return false; }
 
 protected:
     /// Averages of numbers up to x stay below this times x, rounding included.

@@ -19,7 +19,8 @@ public:
     double gain(std::span<const double> slots) const override {
         return roundingHeadroom / (1.0 - momentum_.at(slots));
     }
-    bool elementwise() const override { return true; }
+    bool ownElementwise() const override { return true; }
+    bool isLinear() const override { return true; }
     std::optional<kernels::Momentum> linear(std::span<const double> slots, std::int64_t count) const override;
     double retention(std::span<const double> slots) const override { return momentum_.at(slots); }
 

@@ -9,7 +9,8 @@ class NoMomentum final : public Estimator {
 public:
     const float* estimate(const Context<float>&, const float* g, float*) const override { return g; }
     const double* estimate(const Context<double>&, const double* g, double*) const override { return g; }
-    bool elementwise() const override { return true; }
+    bool ownElementwise() const override { return true; }
+    bool isLinear() const override { return true; }
     std::optional<kernels::Momentum> linear(std::span<const double>, std::int64_t) const override {
         return kernels::Momentum{0.0, 0.0, 1.0, 0.0};
     }

@@ -20,6 +20,7 @@ public:
     const double* estimate(const Context<double>& c, const double* g, double*) const override {
         return run(c, share(c.slots, c.scalars), g);
     }
+    Inputs ownReads() const override { return Input::previousGradient; }
     /// |d| <= b |d| + (1 + b) |g|; without end at b = 1, where a million steps of this size fit.
     double gain(std::span<const double> slots) const override {
         const double b = largestShare(slots);
@@ -61,7 +62,7 @@ public:
         return {{"squared_norms"}, {"momentum"}, {"next_momentum"}};
     }
     /// A million steps of this size fit.
-    double largestMagnitude(Shape shape, Dtype dtype) const override {
+    double ownLargestMagnitude(Shape shape, Dtype dtype) const override {
         const double size = static_cast<double>(std::max<Index>(1, shape.size()));
         return std::min(largestFinite(dtype), 0.5e-3 * std::sqrt(largestFinite(Dtype::float64) / size));
     }

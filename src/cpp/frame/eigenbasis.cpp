@@ -10,12 +10,6 @@
 namespace schattor {
 namespace {
 
-std::size_t powerStepScratch(Index k, Dtype dtype) {
-    const auto count = static_cast<std::size_t>(k);
-    return 2 * Arena::bytesFor(count * count, dtype) + Arena::bytesFor<double>(count) +
-           Arena::bytesFor<Index>(count) + orthonormalizeScratch(k, dtype);
-}
-
 template <class T>
 void transpose(Index k, const T* x, T* out) {
     for (Index i = 0; i < k; ++i)
@@ -72,17 +66,7 @@ std::vector<StateSlot> EigenbasisFrame::state(Shape shape) const {
     return result;
 }
 
-std::size_t EigenbasisFrame::scratch(Shape shape, Dtype dtype) const {
-    std::size_t most = Arena::bytesFor(static_cast<std::size_t>(shape.size()), dtype);
-    for (const Side side : bothSides) {
-        if (!has(side, shape)) continue;
-        const Index k = sizeOf(side, shape);
-        most = std::max({most, symmetricEigenScratch(k), powerStepScratch(k, dtype)});
-    }
-    return most;
-}
-
-double EigenbasisFrame::largestMagnitude(Shape shape, Dtype dtype) const {
+double EigenbasisFrame::ownLargestMagnitude(Shape shape, Dtype dtype) const {
     return 0.5 * std::sqrt(largestFinite(dtype) / static_cast<double>(std::max<Index>(1, shape.size())));
 }
 

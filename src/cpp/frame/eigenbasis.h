@@ -15,13 +15,12 @@ enum class Following { eigenvectors, powerStep };
 class EigenbasisFrame : public Frame {
 public:
     std::vector<StateSlot> state(Shape) const override;
-    std::size_t scratch(Shape, Dtype) const override;
     void enter(const Context<float>& c, const float* x, float* in) const override { turn(c, 'T', x, in); }
     void enter(const Context<double>& c, const double* x, double* in) const override { turn(c, 'T', x, in); }
     void leave(const Context<float>& c, const float* in, float* x) const override { turn(c, 'N', in, x); }
     void leave(const Context<double>& c, const double* in, double* x) const override { turn(c, 'N', in, x); }
     /// Squares of the rotated gradient, and the entries of the averages, are at most ||G||_F^2.
-    double largestMagnitude(Shape, Dtype) const override;
+    double ownLargestMagnitude(Shape, Dtype) const override;
 
 protected:
     EigenbasisFrame(bool left, bool right, Value beta, std::int64_t frequency, Following following)

@@ -22,13 +22,7 @@ double* take(Arena& arena, Index n) { return arena.take<double>(static_cast<std:
 
 }  // namespace
 
-std::size_t PartnerMetric::scratch(Shape s, Dtype) const {
-    const auto r = static_cast<std::size_t>(rank(s));
-    return 2 * Arena::bytesFor<double>(r * r) + Arena::bytesFor<double>(r * static_cast<std::size_t>(panel)) +
-           inverseRootScratch(rank(s));
-}
-
-double PartnerMetric::largestMagnitude(Shape s, Dtype dtype) const {
+double PartnerMetric::ownLargestMagnitude(Shape s, Dtype dtype) const {
     return largestFinite(dtype) * std::sqrt(eps_) / static_cast<double>(std::max<Index>(1, rank(s)));
 }
 

@@ -13,10 +13,9 @@ public:
     PartnerMetric(bool left, double eps) : left_(left), eps_(eps) {}
 
     Index held(Shape s) const override { return rank(s) * rank(s); }
-    std::size_t scratch(Shape, Dtype) const override;
-    bool readsWeights() const override { return true; }
+    Inputs ownReads() const override { return {Input::weights, Input::partner}; }
     /// No entry of R exceeds eps^(-1/2).
-    double largestMagnitude(Shape s, Dtype dtype) const override;
+    double ownLargestMagnitude(Shape s, Dtype dtype) const override;
 
     void enter(const Context<float>& c, const float* x, float* inside) const override {
         root(c);

@@ -9,11 +9,6 @@
 
 namespace schattor {
 
-std::size_t RandomRange::scratch(Shape s, Dtype dtype) const {
-    return std::max(Arena::bytesFor<Index>(static_cast<std::size_t>(s.larger())),
-                    orthonormalizeScratch(kept(s), dtype));
-}
-
 // The first numbers of a random permutation (Fisher and Yates).
 template <class T>
 void RandomRange::draw(const Context<T>& c, std::int64_t count) const {

@@ -17,10 +17,9 @@ public:
         return s.rows <= s.cols ? Shape{kept(s), s.cols} : Shape{s.rows, kept(s)};
     }
     Index held(Shape s) const override { return s.smaller() * kept(s); }
-    std::size_t scratch(Shape, Dtype) const override;
 
     /// Sums over a side of the block must fit.
-    double largestMagnitude(Shape s, Dtype dtype) const override {
+    double ownLargestMagnitude(Shape s, Dtype dtype) const override {
         return largestFinite(dtype) / (8.0 * static_cast<double>(s.larger()));
     }
 

@@ -158,16 +158,6 @@ bool ballByBand(const BallProblem<T>& problem, OracleResult& result) {
     return true;
 }
 
-std::size_t bandBallScratch(Shape shape, Dtype dtype, double) {
-    const Index k = shape.smaller(), wide = shape.larger(), width = bandWidth(k);
-    const bool tall = shape.rows > shape.cols;
-    const auto entries = static_cast<std::size_t>(tall ? shape.size() : 0);
-    const std::size_t reduction =
-        dtype == Dtype::float32 ? BandReduction<float>::scratch(wide, k) + Arena::bytesFor<float>(entries)
-                                : BandReduction<double>::scratch(wide, k) + Arena::bytesFor<double>(entries);
-    return reduction + BandFunction::scratch(k, width);
-}
-
 template bool ballByBand<float>(const BallProblem<float>&, OracleResult&);
 template bool ballByBand<double>(const BallProblem<double>&, OracleResult&);
 

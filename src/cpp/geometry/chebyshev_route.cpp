@@ -101,14 +101,6 @@ bool ballIn(const BallProblem<T>& problem, OracleResult& result) {
     return true;
 }
 
-template <class T, class W>
-std::size_t scratchIn(Shape s) {
-    const Index k = s.smaller();
-    const std::size_t forming = std::is_same_v<T, W> ? 0 : Arena::bytesFor<W>(entries(k * panel));
-    return Arena::bytesFor<T>(entries(s.size())) + Arena::bytesFor<W>(entries(mostMatrices * k * k)) +
-           std::max({forming, boundSpectrumScratch(k), Arena::bytesFor<T>(entries(k * k))});
-}
-
 template <class T>
 bool inSingle(double rtol) {
     return dtypeOf<T> == Dtype::float32 && rtol >= singleServes;
@@ -127,12 +119,6 @@ bool chebyshevPromises(Shape s, Dtype dtype, double rtol) {
 template <class T>
 bool ballByChebyshev(const BallProblem<T>& problem, OracleResult& result) {
     return inSingle<T>(problem.rtol) ? ballIn<T, T>(problem, result) : ballIn<T, double>(problem, result);
-}
-
-std::size_t chebyshevBallScratch(Shape s, Dtype dtype, double rtol) {
-    if (!longEnough(s)) return 0;
-    if (dtype == Dtype::float64) return scratchIn<double, double>(s);
-    return inSingle<float>(rtol) ? scratchIn<float, float>(s) : scratchIn<float, double>(s);
 }
 
 template bool ballByChebyshev<float>(const BallProblem<float>&, OracleResult&);

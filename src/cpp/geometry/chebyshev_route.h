@@ -8,7 +8,6 @@ namespace schattor {
 /// when it cannot promise the accuracy.
 template <class T>
 bool ballByChebyshev(const BallProblem<T>&, OracleResult&);
-std::size_t chebyshevBallScratch(Shape, Dtype, double rtol);
 
 /// Whether there is such a polynomial: for matrices at least twice as long as wide, and 8/7 <= p, not 2.
 bool chebyshevServes(Shape, const Exponents&);

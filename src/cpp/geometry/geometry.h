@@ -69,8 +69,6 @@ public:
     virtual std::optional<double> pieceExponent(Shape) const { return std::nullopt; }
     /// Whether the oracle of a block of this shape can share its work among a team.
     virtual bool sharesWork(Shape, Dtype) const { return false; }
-    /// Raises std::invalid_argument for a shape that the geometry cannot take.
-    virtual void check(Shape) const {}
 };
 
 }  // namespace schattor

@@ -126,16 +126,6 @@ bool ballByGram(const BallProblem<T>& problem, OracleResult& result) {
     return true;
 }
 
-std::size_t gramBallScratch(Shape shape, Dtype dtype, double) {
-    const Sizes n = sizes(shape);
-    const auto bytes = [](std::size_t count) { return Arena::bytesFor<double>(count); };
-    const std::size_t eigen = bytes(n.k) + bytes(n.work) + Arena::bytesFor<int>(n.iwork);
-    const std::size_t after =
-        bytes(n.block) + 2 * bytes(n.k) +
-        (dtype == Dtype::float32 ? Arena::bytesFor<float>(n.gram) + Arena::bytesFor<float>(n.block) : 0);
-    return bytes(n.block) + bytes(n.gram) + std::max(eigen, after);
-}
-
 bool gramPromises(Shape shape, Dtype dtype, double rtol) {
     if (dtype == Dtype::float32) return true;
     return rtol == 0.0 && shape.larger() >= 4 * shape.smaller() && shape.smaller() >= 8;

@@ -8,7 +8,6 @@ namespace schattor {
 /// accuracy.
 template <class T>
 bool ballByGram(const BallProblem<T>&, OracleResult&);
-std::size_t gramBallScratch(Shape, Dtype, double rtol);
 
 /// Squaring in double loses half of the digits: it is for single precision, and for matrices as well
 /// conditioned as very wide ones are.

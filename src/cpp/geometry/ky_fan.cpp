@@ -97,22 +97,10 @@ KyFan::KyFan(Index k, Route route, std::optional<double> rtol, std::uint64_t see
     if (k < 1) throw std::invalid_argument("k must be at least 1, got " + std::to_string(k));
 }
 
-void KyFan::check(Shape shape) const { checkSvdShape(shape); }
+void KyFan::ownCheck(Shape shape) const { checkSvdShape(shape); }
 
 double KyFan::dualNormBound(Shape s) const {
     return std::sqrt(static_cast<double>(std::min(k_, s.smaller())) * static_cast<double>(s.size()));
-}
-
-std::size_t KyFan::scratch(Shape s, Dtype dtype) const {
-    const auto bytes = [](Index count) { return Arena::bytesFor<double>(static_cast<std::size_t>(count)); };
-    const Index count = route_ == Route::subspace ? wanted(s, k_) : s.smaller();
-    const std::size_t single = dtype == Dtype::float32
-                                   ? Arena::bytesFor<float>(static_cast<std::size_t>(count * s.rows)) +
-                                         Arena::bytesFor<float>(static_cast<std::size_t>(count * s.cols))
-                                   : 0;
-    const std::size_t triples =
-        route_ == Route::subspace ? topSingularScratch(s, wanted(s, k_)) : svdScratch(s);
-    return std::max(triples, svdScratch(s)) + bytes(s.smaller()) + single + bytes(s.size());
 }
 
 template <class T>

@@ -25,10 +25,9 @@ public:
     Scaled dualNorm(const OracleContext&, Shape, const float* g) const override;
     Scaled dualNorm(const OracleContext&, Shape, const double* g) const override;
 
-    std::size_t scratch(Shape, Dtype) const override;
     /// The sum of k singular values is at most sqrt(k) ||G||_F <= sqrt(k m n) max |g_ij|.
     double dualNormBound(Shape) const override;
-    void check(Shape) const override;
+    void ownCheck(Shape) const override;
 
 private:
     template <class T>

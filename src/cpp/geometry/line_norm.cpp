@@ -29,8 +29,6 @@ double LineNorm::dualNormBound(Shape s) const {
     return static_cast<double>(countOf(lines_, s)) * std::sqrt(length);
 }
 
-std::size_t LineNorm::scratch(Shape s, Dtype) const { return lineLengthsScratch(lines_, s); }
-
 template <class T>
 OracleResult LineNorm::run(const OracleContext& c, Shape s, const T* g, T* d) const {
     const ArenaFrame frame(*c.arena);

@@ -19,7 +19,6 @@ public:
     Scaled dualNorm(const OracleContext&, Shape, const double*) const override;
     /// The number of lines times the root of their length.
     double dualNormBound(Shape) const override;
-    std::size_t scratch(Shape, Dtype) const override;
 
 private:
     template <class T>

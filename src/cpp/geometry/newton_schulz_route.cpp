@@ -30,10 +30,6 @@ bool ballByNewtonSchulz(const BallProblem<T>& problem, OracleResult& result) {
     return true;
 }
 
-std::size_t newtonSchulzBallScratch(Shape shape, Dtype dtype, double) {
-    return dtype == Dtype::float32 ? newtonSchulzScratch<float>(shape) : newtonSchulzScratch<double>(shape);
-}
-
 bool newtonSchulzPromises(Shape shape, Dtype, double rtol) {
     return rtol >= leastAccuracy && shape.larger() >= 2 * shape.smaller();
 }

@@ -8,7 +8,6 @@ namespace schattor {
 /// accuracy, and false where it needs too many steps.
 template <class T>
 bool ballByNewtonSchulz(const BallProblem<T>&, OracleResult&);
-std::size_t newtonSchulzBallScratch(Shape, Dtype, double rtol);
 bool newtonSchulzPromises(Shape, Dtype, double rtol);
 
 }  // namespace schattor

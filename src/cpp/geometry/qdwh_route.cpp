@@ -18,10 +18,6 @@ bool ballByQdwh(const BallProblem<T>& problem, OracleResult& result) {
     return true;
 }
 
-std::size_t qdwhBallScratch(Shape shape, Dtype dtype, double) {
-    return dtype == Dtype::float32 ? qdwhScratch<float>(shape) : qdwhScratch<double>(shape);
-}
-
 template bool ballByQdwh<float>(const BallProblem<float>&, OracleResult&);
 template bool ballByQdwh<double>(const BallProblem<double>&, OracleResult&);
 

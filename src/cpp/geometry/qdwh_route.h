@@ -7,6 +7,5 @@ namespace schattor {
 /// Dynamically weighted Halley iterations. False where a singular value may count as zero.
 template <class T>
 bool ballByQdwh(const BallProblem<T>&, OracleResult&);
-std::size_t qdwhBallScratch(Shape, Dtype, double rtol);
 
 }  // namespace schattor

@@ -40,7 +40,6 @@ struct Route {
     /// False when it cannot promise the accuracy; the result is untouched then, and the next route follows.
     bool (*inFloat)(const BallProblem<float>&, OracleResult&);
     bool (*inDoubles)(const BallProblem<double>&, OracleResult&);
-    std::size_t (*scratch)(Shape, Dtype, double rtol);
 
     bool run(const BallProblem<float>& problem, OracleResult& result) const {
         return inFloat(problem, result);

@@ -23,7 +23,7 @@ constexpr Index lanczosFrom = 128;
 
 Schatten::Schatten(Value p, Options options) : p_(p), options_(options) {}
 
-void Schatten::check(Shape shape) const { checkSvdShape(shape); }
+void Schatten::ownCheck(Shape shape) const { checkSvdShape(shape); }
 
 bool Schatten::sharesWork(Shape shape, Dtype dtype) const {
     if (shape.smaller() < Team::worthwhile) return false;
@@ -33,16 +33,6 @@ bool Schatten::sharesWork(Shape shape, Dtype dtype) const {
 
 double Schatten::dualNormBound(Shape shape) const {
     return std::sqrt(static_cast<double>(shape.smaller()) * static_cast<double>(shape.size()));
-}
-
-std::size_t Schatten::scratch(Shape shape, Dtype dtype) const {
-    if (options_.route == nullptr && shape.isVector()) return 0;
-    std::size_t bytes = svdBallScratch(shape, dtype, 0.0);
-    if (shape.smaller() >= lanczosFrom) bytes = std::max(bytes, spectralNormScratch(shape, dtype));
-    for (const Route& route : routes())
-        if (mayTry(route, shape, dtype))
-            bytes = std::max(bytes, route.scratch(shape, dtype, options_.rtol.value_or(0.0)));
-    return bytes;
 }
 
 bool Schatten::mayTry(const Route& route, Shape shape, Dtype dtype) const {

@@ -26,11 +26,10 @@ public:
     Scaled dualNorm(const OracleContext& c, Shape s, const float* g) const override;
     Scaled dualNorm(const OracleContext& c, Shape s, const double* g) const override;
 
-    std::size_t scratch(Shape, Dtype) const override;
     /// ||G||_q <= ||G||_1 <= sqrt(k) ||G||_F <= sqrt(k m n) max |g_ij|
     double dualNormBound(Shape) const override;
     bool sharesWork(Shape, Dtype) const override;
-    void check(Shape) const override;
+    void ownCheck(Shape) const override;
 
 private:
     /// Whether the oracle of some exponent may try a route.

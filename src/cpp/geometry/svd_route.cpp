@@ -49,15 +49,6 @@ bool ballBySvd(const BallProblem<T>& problem, OracleResult& result) {
     return true;
 }
 
-std::size_t svdBallScratch(Shape shape, Dtype dtype, double) {
-    const auto k = static_cast<std::size_t>(shape.smaller());
-    std::size_t factors = Arena::bytesFor<double>(k);
-    if (dtype == Dtype::float32)
-        factors += Arena::bytesFor<float>(static_cast<std::size_t>(shape.rows) * k) +
-                   Arena::bytesFor<float>(static_cast<std::size_t>(shape.cols) * k);
-    return svdScratch(shape) + factors;
-}
-
 template bool ballBySvd<float>(const BallProblem<float>&, OracleResult&);
 template bool ballBySvd<double>(const BallProblem<double>&, OracleResult&);
 

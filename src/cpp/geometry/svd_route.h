@@ -7,6 +7,5 @@ namespace schattor {
 /// The singular value decomposition in double; always succeeds.
 template <class T>
 bool ballBySvd(const BallProblem<T>&, OracleResult&);
-std::size_t svdBallScratch(Shape, Dtype, double rtol);
 
 }  // namespace schattor

@@ -34,18 +34,15 @@ public:
         return now(c).dualNorm(c, s, g);
     }
 
-    std::size_t scratch(Shape s, Dtype dtype) const override {
-        std::size_t most = 0;
-        for (const auto& geometry : geometries_) most = std::max(most, geometry->scratch(s, dtype));
-        return most;
+    std::vector<Child> children(Shape s) const override {
+        std::vector<Child> result;
+        for (const auto& geometry : geometries_) result.push_back({geometry.get(), s});
+        return result;
     }
     double dualNormBound(Shape s) const override {
         double most = 0.0;
         for (const auto& geometry : geometries_) most = std::max(most, geometry->dualNormBound(s));
         return most;
-    }
-    void check(Shape s) const override {
-        for (const auto& geometry : geometries_) geometry->check(s);
     }
 
 private:

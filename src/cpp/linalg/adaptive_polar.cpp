@@ -148,16 +148,7 @@ Orthogonalized adaptivePolar(Shape shape, const T* g, double rtol, int maxSteps,
     return result;
 }
 
-template <class T>
-std::size_t adaptivePolarScratch(Shape shape) {
-    return SymmetricIterate<T>::scratch(shape) +
-           Arena::bytesFor<T>(static_cast<std::size_t>(shape.smaller()));
-}
-
-#define SCHATTOR_INSTANTIATE(T)                                                         \
-    template Orthogonalized adaptivePolar<T>(Shape, const T*, double, int, T*, Arena&); \
-    template std::size_t adaptivePolarScratch<T>(Shape);
-SCHATTOR_INSTANTIATE(float)
-SCHATTOR_INSTANTIATE(double)
+template Orthogonalized adaptivePolar<float>(Shape, const float*, double, int, float*, Arena&);
+template Orthogonalized adaptivePolar<double>(Shape, const double*, double, int, double*, Arena&);
 
 }  // namespace schattor

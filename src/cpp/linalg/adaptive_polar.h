@@ -14,8 +14,4 @@ inline constexpr int adaptiveSteps = 32;
 template <class T>
 Orthogonalized adaptivePolar(Shape shape, const T* g, double rtol, int maxSteps, T* x, Arena& arena);
 
-/// Arena bytes that adaptivePolar takes.
-template <class T>
-std::size_t adaptivePolarScratch(Shape shape);
-
 }  // namespace schattor

@@ -82,13 +82,6 @@ BandFunction::BandFunction(Index size, Index width, Arena& arena) : size_(size),
     dropped_ = take((mostDropped + oversampling) * s.padded);
 }
 
-std::size_t BandFunction::scratch(Index size, Index width) {
-    const Sizes s = sizes(size, width);
-    const auto bytes = [](Index n) { return Arena::bytesFor<double>(static_cast<std::size_t>(n)); };
-    return bytes(2 * s.block) + 2 * bytes(s.block) + 2 * bytes(group * s.block) + bytes(s.padded * s.padded) +
-           bytes(lanes * s.padded * width) + bytes((mostDropped + oversampling) * s.padded);
-}
-
 void BandFunction::clearBand() { std::fill(stack_, stack_ + 2 * blocks_ * width_ * width_, 0.0); }
 
 // T and its scale: the smaller of the Frobenius norm and the largest row sum bounds the largest eigenvalue.

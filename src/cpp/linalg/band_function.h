@@ -13,7 +13,6 @@ class BandFunction {
 public:
     /// `size` is the order of B; `width`, its number of diagonals above the main one, is 4, 8, 16 or 32.
     BandFunction(Index size, Index width, Arena& arena);
-    static std::size_t scratch(Index size, Index width);
 
     /// Takes B over, band(i, j) with 0 <= j - i <= width, and scales by a bound of the largest eigenvalue.
     template <class Band>

@@ -41,13 +41,6 @@ BandReduction<T>::BandReduction(Index rows, Index cols, Index width, Arena& aren
 }
 
 template <class T>
-std::size_t BandReduction<T>::scratch(Index rows, Index cols) {
-    const Sizes s = sizes(rows, cols);
-    const auto bytes = [](Index n) { return Arena::bytesFor<T>(static_cast<std::size_t>(n)); };
-    return bytes(s.x) + bytes(s.core) + 3 * bytes(s.panel) + bytes(s.triangle) + 3 * bytes(cols);
-}
-
-template <class T>
 typename BandReduction<T>::Block BandReduction<T>::block(Index rows, Index width, Index ldv, T* tau) {
     return {rows, width, v_, ldv, t_, tau};
 }

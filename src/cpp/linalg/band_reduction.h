@@ -28,9 +28,6 @@ public:
     /// C = Q [M; 0] P', where the upper k x k part of the n x k array C holds M.
     void restore(T* c, Index ldc, const Team* team);
 
-    /// Arena bytes that the constructor takes.
-    static std::size_t scratch(Index rows, Index cols);
-
 private:
     using Block = reflectors::Block<T>;
 

@@ -54,12 +54,6 @@ Gram::Gram(Shape shape, const T* a, Arena& arena) : shape_(shape), k_(shape.smal
     for (Index i = 0; i < k_; ++i) diagonal_[i] = b_[i + i * k_];
 }
 
-std::size_t Gram::scratch(Shape shape, Dtype dtype) {
-    const auto k = static_cast<std::size_t>(shape.smaller());
-    const std::size_t work = dtype == Dtype::float32 ? static_cast<std::size_t>(panel) * k : 0;
-    return Arena::bytesFor<double>(k * k) + Arena::bytesFor<double>(k) + Arena::bytesFor<double>(work);
-}
-
 void Gram::apply(Index count, const double* x, double* y) const {
     if (count == 1)
         blas::symv('U', k_, 1.0, b_, k_, x, 0.0, y);

@@ -45,7 +45,6 @@ class Gram final : public SymmetricOperator {
 public:
     template <class T>
     Gram(Shape shape, const T* a, Arena& arena);
-    static std::size_t scratch(Shape shape, Dtype dtype);
 
     void apply(Index count, const double* x, double* y) const override;
 

@@ -13,7 +13,6 @@ namespace schattor {
 namespace {
 
 double* take(Arena& arena, Index count) { return arena.take<double>(static_cast<std::size_t>(count)); }
-std::size_t bytes(Index count) { return Arena::bytesFor<double>(static_cast<std::size_t>(count)); }
 
 // The documented minimum of syevd with vectors; the Jacobi rotations need less.
 Index workspace(Index k) { return 1 + 6 * k + 2 * k * k; }
@@ -49,10 +48,6 @@ SymmetricEigen symmetricEigen(Index k, const T* a, Arena& arena) {
     return result;
 }
 
-std::size_t symmetricEigenScratch(Index k) {
-    return bytes(k * k) + bytes(k) + bytes(workspace(k)) + Arena::bytesFor<int>(integers(k));
-}
-
 template <class T>
 void inverseRoot(Index k, const T* a, double factor, double eps, double exponent, T* out, Arena& arena) {
     if (k == 0) return;
@@ -72,8 +67,6 @@ void inverseRoot(Index k, const T* a, double factor, double eps, double exponent
     const double unit = std::pow(factor, -exponent) * std::exp2(-exponent * e.exponent);
     for (Index i = 0; i < k * k; ++i) out[i] = static_cast<T>(unit * whole[i]);
 }
-
-std::size_t inverseRootScratch(Index k) { return symmetricEigenScratch(k) + bytes(k * k); }
 
 template SymmetricEigen symmetricEigen<float>(Index, const float*, Arena&);
 template SymmetricEigen symmetricEigen<double>(Index, const double*, Arena&);

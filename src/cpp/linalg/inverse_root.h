@@ -18,16 +18,10 @@ struct SymmetricEigen {
 template <class T>
 SymmetricEigen symmetricEigen(Index k, const T* a, Arena& arena);
 
-/// Arena bytes that symmetricEigen takes.
-std::size_t symmetricEigenScratch(Index k);
-
 /// out = (factor A + eps I)^-exponent in full, for a positive semidefinite A. What is below the rounding
 /// errors of A, k eps(T) lambda_1, counts as that much; at eps = 0 as zero, so that the result is a
 /// pseudo-inverse.
 template <class T>
 void inverseRoot(Index k, const T* a, double factor, double eps, double exponent, T* out, Arena& arena);
-
-/// Arena bytes that inverseRoot takes.
-std::size_t inverseRootScratch(Index k);
 
 }  // namespace schattor

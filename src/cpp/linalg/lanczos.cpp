@@ -33,13 +33,6 @@ Lanczos::Lanczos(Index n, Index width, Index capacity, Arena& arena)
     iwork_ = arena.take<int>(static_cast<std::size_t>(eigenIntegers(capacity)));
 }
 
-std::size_t Lanczos::scratch(Index n, Index width, Index capacity) {
-    const auto bytes = [](Index count) { return Arena::bytesFor<double>(static_cast<std::size_t>(count)); };
-    return bytes(n * capacity) + 2 * bytes(capacity * capacity) + bytes(width * capacity) + bytes(capacity) +
-           bytes(std::max({eigenWorkspace(capacity), capacity * width, capacity * panel})) +
-           Arena::bytesFor<int>(static_cast<std::size_t>(eigenIntegers(capacity)));
-}
-
 // Makes x orthogonal to the first `against` columns of V and P and of unit length, in as many passes as it
 // takes until one leaves most of it ("twice is enough", Parlett, section 6.9). False when nothing is left.
 bool Lanczos::orthonormalize(Index against, double* x) const {

@@ -25,7 +25,6 @@ public:
     /// Blocks have at most `width` directions, of length n; V and P together at most `capacity`. All arrays
     /// come from `arena`.
     Lanczos(Index n, Index width, Index capacity, Arena& arena);
-    static std::size_t scratch(Index n, Index width, Index capacity);
 
     /// Adds directions to P, overwriting them. Those that are numerically in the span already are left out.
     void add(Index count, double* x);

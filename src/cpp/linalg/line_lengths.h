@@ -50,10 +50,4 @@ void combineLines(Lines lines, Shape s, const double* a, const T* x, const doubl
 template <class T>
 void dotLines(Lines lines, Shape s, const T* x, const T* y, double* out);
 
-/// Arena bytes that lineLengths and normalizeLines take.
-inline std::size_t lineLengthsScratch(Lines lines, Shape s) {
-    const auto count = static_cast<std::size_t>(countOf(lines, s));
-    return Arena::bytesFor<LineLength>(count) + Arena::bytesFor<double>(count);
-}
-
 }  // namespace schattor

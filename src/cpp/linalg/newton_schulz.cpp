@@ -144,16 +144,7 @@ Orthogonalized newtonSchulz(Shape shape, const T* g, const Iteration& iteration,
     return result;
 }
 
-template <class T>
-std::size_t newtonSchulzScratch(Shape shape) {  // what adaptivePolar takes is less
-    const auto k = static_cast<std::size_t>(shape.smaller());
-    return SymmetricIterate<T>::scratch(shape) + 2 * Arena::bytesFor<T>(k);
-}
-
-#define SCHATTOR_INSTANTIATE(T)                                                             \
-    template Orthogonalized newtonSchulz<T>(Shape, const T*, const Iteration&, T*, Arena&); \
-    template std::size_t newtonSchulzScratch<T>(Shape);
-SCHATTOR_INSTANTIATE(float)
-SCHATTOR_INSTANTIATE(double)
+template Orthogonalized newtonSchulz<float>(Shape, const float*, const Iteration&, float*, Arena&);
+template Orthogonalized newtonSchulz<double>(Shape, const double*, const Iteration&, double*, Arena&);
 
 }  // namespace schattor

@@ -49,8 +49,4 @@ struct Orthogonalized {
 template <class T>
 Orthogonalized newtonSchulz(Shape shape, const T* g, const Iteration& iteration, T* x, Arena& arena);
 
-/// Arena bytes that newtonSchulz takes.
-template <class T>
-std::size_t newtonSchulzScratch(Shape shape);
-
 }  // namespace schattor

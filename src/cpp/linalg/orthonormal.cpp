@@ -19,11 +19,6 @@ void orthonormalize(Index m, Index n, T* a, Arena& arena) {
     blas::orgqr<T>(m, n, a, m, tau, work, workspace(n));
 }
 
-std::size_t orthonormalizeScratch(Index n, Dtype dtype) {
-    const auto entries = static_cast<std::size_t>(n + workspace(n));
-    return 2 * Arena::alignment + Arena::bytesFor(entries, dtype);
-}
-
 template void orthonormalize<float>(Index, Index, float*, Arena&);
 template void orthonormalize<double>(Index, Index, double*, Arena&);
 

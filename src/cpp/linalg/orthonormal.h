@@ -10,7 +10,4 @@ namespace schattor {
 template <class T>
 void orthonormalize(Index m, Index n, T* a, Arena& arena);
 
-/// Arena bytes that orthonormalize takes.
-std::size_t orthonormalizeScratch(Index n, Dtype dtype);
-
 }  // namespace schattor

@@ -231,17 +231,7 @@ QdwhResult polarQdwh(Shape shape, const T* g, T* x, Arena& arena) {
     return result;
 }
 
-template <class T>
-std::size_t qdwhScratch(Shape shape) {
-    const Sizes s(shape);
-    const auto bytes = [](Index n) { return Arena::bytesFor<double>(static_cast<std::size_t>(n)); };
-    return 2 * bytes(shape.size()) + bytes((s.rows() + s.k) * s.k) + 2 * bytes(s.k) + bytes(s.workspace());
-}
-
-#define SCHATTOR_INSTANTIATE(T)                                    \
-    template QdwhResult polarQdwh<T>(Shape, const T*, T*, Arena&); \
-    template std::size_t qdwhScratch<T>(Shape);
-SCHATTOR_INSTANTIATE(float)
-SCHATTOR_INSTANTIATE(double)
+template QdwhResult polarQdwh<float>(Shape, const float*, float*, Arena&);
+template QdwhResult polarQdwh<double>(Shape, const double*, double*, Arena&);
 
 }  // namespace schattor

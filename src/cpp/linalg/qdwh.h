@@ -19,8 +19,4 @@ struct QdwhResult {
 template <class T>
 QdwhResult polarQdwh(Shape shape, const T* g, T* x, Arena& arena);
 
-/// Arena bytes that polarQdwh takes.
-template <class T>
-std::size_t qdwhScratch(Shape shape);
-
 }  // namespace schattor

@@ -325,18 +325,6 @@ SpectralNorm spectralNorm(Shape shape, const T* a, const SpectralOptions& option
     return result;
 }
 
-std::size_t spectralNormScratch(Shape s, Dtype dtype) {
-    const auto bytes = [](Index count) { return Arena::bytesFor<double>(static_cast<std::size_t>(count)); };
-    const Index k = s.smaller();
-    const std::size_t copy = dtype == Dtype::float32
-                                 ? Arena::bytesFor<float>(static_cast<std::size_t>(s.size()))
-                                 : bytes(s.size());
-    const std::size_t vectors = bytes(s.cols) + bytes(s.larger() * mostDeflated) + bytes(k) +
-                                bytes(k * mostDeflated) + bytes(mostDeflated);
-    return copy + vectors + Lanczos::scratch(k, 2, capacityFor(k)) + bytes(k) + Gram::scratch(s, dtype) +
-           svdScratch(s);
-}
-
 #define SCHATTOR_INSTANTIATE(T) \
     template SpectralNorm spectralNorm<T>(Shape, const T*, const SpectralOptions&, double*, Arena&);
 SCHATTOR_INSTANTIATE(float)

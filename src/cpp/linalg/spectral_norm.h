@@ -37,6 +37,4 @@ template <class T>
 SpectralNorm spectralNorm(Shape shape, const T* a, const SpectralOptions& options, double* right,
                           Arena& arena);
 
-std::size_t spectralNormScratch(Shape shape, Dtype dtype);
-
 }  // namespace schattor

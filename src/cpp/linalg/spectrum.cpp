@@ -43,10 +43,6 @@ bool isDefinite(Index k, double shift, double sign, const T* a, T* work) {
 
 }  // namespace
 
-std::size_t boundSpectrumScratch(Index k) {
-    return Lanczos::scratch(k, width, capacity) + Arena::bytesFor<double>(static_cast<std::size_t>(k));
-}
-
 template <class T>
 SpectrumBounds boundSpectrum(Index k, const T* a, double widest, T* work, Arena& arena) {
     const ArenaFrame frame(arena);

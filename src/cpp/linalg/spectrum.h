@@ -20,7 +20,4 @@ struct SpectrumBounds {
 template <class T>
 SpectrumBounds boundSpectrum(Index k, const T* a, double widest, T* work, Arena& arena);
 
-/// Arena bytes that boundSpectrum takes.
-std::size_t boundSpectrumScratch(Index k);
-
 }  // namespace schattor

@@ -20,7 +20,6 @@ constexpr Index rowPanel = 32;          // rows of A that a remainder takes at a
 constexpr double lowRankCutoff = 1e-8;  // of lambda_1: what a proof of low rank counts
 
 double* take(Arena& arena, Index count) { return arena.take<double>(static_cast<std::size_t>(count)); }
-std::size_t bytes(Index count) { return Arena::bytesFor<double>(static_cast<std::size_t>(count)); }
 
 // Sizes of the iteration for k vectors of a matrix with the smaller side n.
 struct Sizes {
@@ -40,7 +39,6 @@ struct Sizes {
 class Iteration {
 public:
     Iteration(Shape s, const double* a, Index k, const SubspaceOptions& options, Arena& arena);
-    static std::size_t scratch(Shape s, Index k);
     /// False when the full SVD must take over.
     bool run(TopSingular& result);
 
@@ -100,15 +98,6 @@ Iteration::Iteration(Shape s, const double* a, Index k, const SubspaceOptions& o
     // here on.
     const bool cheaper = sizes_.block * (160 * s.larger() - 80 * n_) > s.size();
     if (options.certify || cheaper) gram_.emplace(s, a, arena);
-}
-
-std::size_t Iteration::scratch(Shape s, Index k) {
-    const Index n = s.smaller();
-    const Sizes z(n, k);
-    return bytes(s.larger() * std::max(z.width, z.aside)) + bytes(n) + bytes(n * z.aside) + bytes(z.aside) +
-           Lanczos::scratch(n, z.width, z.capacity) + Gram::scratch(s, Dtype::float64) + bytes(n) +
-           svdScratch({z.aside, s.larger()}) + bytes(k * s.larger()) + bytes(k * n) +
-           bytes(rowPanel * s.cols);
 }
 
 void Iteration::start() {
@@ -366,13 +355,6 @@ TopSingular topSingular(Shape shape, const T* a, Index k, const SubspaceOptions&
         fullSvd(shape, scaled, options, result, arena);
     }
     return result;
-}
-
-std::size_t topSingularScratch(Shape s, Index k) {
-    const std::size_t dense =
-        svdScratch(s) + bytes(k * s.rows) + bytes(k * s.cols) + bytes(BlockProducts::panelRoom(s));
-    return bytes(k * s.rows) + bytes(k * s.cols) + bytes(k) + bytes(s.size()) +
-           std::max(Iteration::scratch(s, k), dense);
 }
 
 #define SCHATTOR_INSTANTIATE(T) \

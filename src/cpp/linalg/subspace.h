@@ -42,8 +42,6 @@ struct TopSingular {
 template <class T>
 TopSingular topSingular(Shape shape, const T* a, Index k, const SubspaceOptions& options, Arena& arena);
 
-std::size_t topSingularScratch(Shape shape, Index k);
-
 /// Whether k is so large that the full SVD is the better way.
 bool prefersDense(Shape shape, Index k);
 

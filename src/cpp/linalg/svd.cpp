@@ -128,13 +128,6 @@ Svd singularValues(Shape shape, const T* a, Arena& arena) {
     return svd;
 }
 
-std::size_t svdScratch(Shape shape) {
-    const auto bytes = [](Index count) { return Arena::bytesFor<double>(static_cast<std::size_t>(count)); };
-    const Index k = shape.smaller();
-    return bytes(shape.size()) + bytes(shape.rows * k) + bytes(shape.cols * k) + 2 * bytes(k) +
-           bytes(workspace(shape)) + Arena::bytesFor<int>(static_cast<std::size_t>(8 * k));
-}
-
 void checkSvdShape(Shape shape) {
     if (shape.larger() > blas::largestInt || workspace(shape) > blas::largestInt)
         throw std::invalid_argument("a " + std::to_string(shape.rows) + " x " + std::to_string(shape.cols) +

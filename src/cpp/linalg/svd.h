@@ -27,9 +27,6 @@ Svd thinSvd(Shape shape, const T* a, Arena& arena);
 template <class T>
 Svd singularValues(Shape shape, const T* a, Arena& arena);
 
-/// Arena bytes that thinSvd and singularValues take.
-std::size_t svdScratch(Shape shape);
-
 /// Raises std::invalid_argument for a shape whose workspace LAPACK's integers cannot count.
 void checkSvdShape(Shape shape);
 

@@ -23,13 +23,6 @@ SymmetricIterate<T>::SymmetricIterate(Shape shape, T* x, Arena& arena)
 }
 
 template <class T>
-std::size_t SymmetricIterate<T>::scratch(Shape shape) {
-    const auto k = static_cast<std::size_t>(shape.smaller());
-    const std::size_t matrices = defers(shape) ? 3 : 2;
-    return matrices * Arena::bytesFor<T>(k * k) + Arena::bytesFor<T>(static_cast<std::size_t>(shape.size()));
-}
-
-template <class T>
 void SymmetricIterate<T>::formGram() {
     symmetric::gram(shape_, x_, gram_);
     complete_ = squared_ = false;

@@ -16,7 +16,6 @@ class SymmetricIterate {
 public:
     /// `x` holds the first iterate and gets the last one from finish().
     SymmetricIterate(Shape shape, T* x, Arena& arena);
-    static std::size_t scratch(Shape shape);
     /// Whether deferring saves anything: two steps cost 3 n/k + 1 products of k x k matrices, and with the
     /// first one deferred 1.5 n/k + 2.5. Only then may steps be deferred.
     static bool defers(Shape shape) { return 4 * shape.larger() >= 5 * shape.smaller(); }

@@ -72,11 +72,6 @@ void addDeviations(const SecondMoment& moment, Index count, const T* x, Rows<con
     }
 }
 
-std::size_t addDeviationsScratch(const SecondMoment& moment) {
-    return Arena::bytesFor<double>(static_cast<std::size_t>(moment.shape.size())) +
-           Arena::bytesFor<double>(static_cast<std::size_t>(moment.workspace()));
-}
-
 template <class T>
 double addDifference(const SecondMoment& moment, double keep, double weight, const T* x, const T* y,
                      const T* test, T* difference, T* work, T* sum) {

@@ -43,9 +43,6 @@ template <class T>
 void addDeviations(const SecondMoment& moment, Index count, const T* x, Rows<const double> centres,
                    double weight, const double* test, Rows<double> sums, Rows<double> traces, Arena& arena);
 
-/// Arena bytes that addDeviations takes.
-std::size_t addDeviationsScratch(const SecondMoment& moment);
-
 /// Into sum: keep sum + weight (X - Y)(X - Y)'; returns ||X - Y||_F^2. `difference` is room for a matrix like
 /// X.
 template <class T>

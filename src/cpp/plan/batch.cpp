@@ -23,7 +23,7 @@ Index batchedBall(const Geometry& geometry, Shape shape, std::span<OracleResult>
     const SingleThreadedBlas single(!few);
     const int workers = few || small ? 1 : static_cast<int>(std::min<Index>(threads, count));
     std::vector<Arena> arenas(static_cast<std::size_t>(std::max(1, workers)));
-    for (Arena& arena : arenas) arena.reserve(geometry.scratch(shape, dtypeOf<T>));
+    for (Arena& arena : arenas) arena.reserve(likelyScratch(shape));
     const Team team(threads);
     std::atomic<Index> notFinite = 0;
     Pool::run(workers, count, [&](int worker, Index i) {

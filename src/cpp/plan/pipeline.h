@@ -27,47 +27,35 @@ struct Pipeline {
     bool outputTakesLr = false;               ///< its buffer holds displacements, learning rate included
     std::shared_ptr<const Update> update;
 
-    /// Calls f(part) for every part that is there, in a fixed order.
-    template <class F>
-    void forEach(F f) const {
-        const auto call = [&](const Part* part) {
-            if (part != nullptr) f(*part);
-        };
-        for (const auto& transform : transforms) call(transform.get());
-        call(estimator.get());
-        call(frame.get());
-        call(preconditioner.get());
-        call(geometry.get());
-        for (const auto& adjustment : adjustments) call(adjustment.get());
-        call(scaling.get());
-        call(output.get());
-        call(update.get());
-    }
+    /// Where a part is in parts(). The transforms are followed by the adjustments.
+    enum Slot : std::size_t {
+        ofEstimator,
+        ofFrame,
+        ofPreconditioner,
+        ofGeometry,
+        ofScaling,
+        ofOutput,
+        ofUpdate,
+        ofTransforms
+    };
+    std::size_t ofAdjustments() const { return ofTransforms + transforms.size(); }
 
-    /// The part that needs sums over the blocks; null: none.
-    const Sharing* sharing() const {
-        if (estimator->sums() > 0) return estimator.get();
-        return preconditioner && preconditioner->sums() > 0 ? preconditioner.get() : nullptr;
-    }
+    /// All of them as a block of this shape uses them; null where there is none.
+    std::vector<Child> parts(Shape) const;
+    /// Of what the frame holds.
+    Shape inner(Shape shape) const { return frame ? frame->inner(shape) : shape; }
+    /// Raises std::invalid_argument where the parts do not fit the shape, each other, or what they hold.
+    void check(Shape) const;
 
-    bool readsWeights() const {
-        bool reads = false;
-        forEach([&](const Part& part) { reads = reads || part.readsWeights(); });
-        return reads;
-    }
+    /// The place of the part that needs sums over the blocks.
+    std::optional<Slot> sharingSlot() const;
+    const Sharing* sharing() const;
 
+    Inputs reads() const;
     /// Whether the block may be worked through in pieces: each part is element-wise, and by Lemma 2 the
     /// oracle's step on the block consists of its steps on the pieces, which are then blocks of a mixed norm
     /// that separates.
-    bool divisible(Shape shape) const {
-        if (output || frame || !adjustments.empty() || sharing() != nullptr) return false;
-        for (const auto& transform : transforms)
-            if (!transform->elementwise()) return false;
-        if (preconditioner && !preconditioner->elementwise()) return false;
-        const std::optional<double> r = geometry->pieceExponent(shape);
-        return r && MixedNorm(*r).separates(scaling->rule()) && estimator->elementwise() &&
-               scaling->elementwise() && update->elementwise();
-    }
+    bool divisible(Shape) const;
 };
 
 }  // namespace schattor

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
+#include <string>
 
 #include "base/pool.h"
 #include "linalg/blas_threads.h"
@@ -68,13 +69,17 @@ void Plan::finish() {
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         Block& block = *blocks[i];
+        if (block.partner == nullptr && block.pipeline.reads().has(Input::partner))
+            throw std::invalid_argument("block '" + block.name + "' has no pair, whose weights its parts read");
         if (const Sharing* sharing = block.pipeline.sharing())
             sumsPerBlock_ = std::max(sumsPerBlock_, static_cast<std::size_t>(sharing->sums()));
         block.guarded = failure->possible;
         const bool coupled = !groups[block.group].separates();
         if (coupled) block.holdDirection();
         divided_.push_back(!coupled && block.pipeline.divisible(block.shape));
-        bytes = std::max(bytes, block.scratch(divided_[i]));
+        // What is in the making beside the oracle's own: in pieces, in blocks, and inside a frame.
+        const Shape piece{1, std::min<Index>(block.shape.size(), 4096)};
+        bytes = std::max(bytes, likelyScratch(divided_[i] ? piece : block.shape) * (divided_[i] ? 2 : 3) / 2);
         firstPiece_.push_back(scans_.size());
         addItems(i);
         const auto* begin = static_cast<const std::byte*>(block.weights());
@@ -90,7 +95,7 @@ void Plan::finish() {
     const auto most = std::max<std::size_t>(1, std::max(scans_.size(), steps_.size()));
     const auto wanted = static_cast<std::size_t>(threads_ > 0 ? threads_ : availableProcessors());
     workers_.resize(std::min(most, wanted));
-    for (Worker& worker : workers_) worker.arena.reserve(bytes);
+    for (Worker& worker : workers_) reserve(worker.arena, bytes);
     maxima_.resize(scans_.size());
     pieces_.resize(scans_.size());
     norms_.resize(blocks.size());
@@ -256,11 +261,13 @@ void Plan::advance(const Run& run, const Item& item, Arena& arena) {
     Block& block = *blocks[i];
     const BlockIo& io = run.io[i];
     if (divided_[i]) {
-        pieces_[item.piece] = block.advance(io, run.step, couplings_[i], item.begin, item.length, arena);
-        return;
+        pieces_[item.piece] =
+            block.advancePiece(io, run.step, couplings_[i], item.begin, item.length, arena);
+    } else if (groups[block.group].separates()) {
+        block.advance(io, run.step, couplings_[i], arena);
+    } else {
+        norms_[i] = block.direct(io, run.step, arena);
     }
-    norms_[i] = block.direct(io, run.step, arena);
-    if (groups[block.group].separates()) block.move(io, couplings_[i], arena);
 }
 
 void Plan::advance(const Run& run) {
@@ -283,7 +290,7 @@ void Plan::advance(const Run& run) {
         if (!group.separates()) couple(run, group);
     shareDecrease(run);
     forEach(run, moves_, [&](const Item& item, Arena& arena) {
-        blocks[item.block]->move(run.io[item.block], couplings_[item.block], arena);
+        blocks[item.block]->move(run.io[item.block], run.step, couplings_[item.block], arena);
     });
     for (std::size_t i = 0; i < blocks.size(); ++i)
         if (divided_[i] && run.io[i].gradient != nullptr)
@@ -330,6 +337,9 @@ Refusal Plan::checkResult(const Run& run) const {
 }
 
 Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slots) {
+    if (broken_)
+        throw std::runtime_error(
+            "a step was broken off in the middle: put the weights back and load a state before the next one");
     const bool fallible = failure->possible;
     const int wanted = fallible ? 1 : threads_ > 0 ? threads_ : defaultThreads();
     const int threads = std::min(wanted, static_cast<int>(workers_.size()));
@@ -338,7 +348,8 @@ Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slot
     takeTurns(run);
     passOver(run);
     if (const Refusal refusal = check(run)) return refusal;
-    if (mode == Mode::peek || fallible)
+    const bool saved = mode == Mode::peek || fallible;
+    if (saved)
         for (auto& block : blocks) block->saveState(mode == Mode::step);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         io[i].lr = groups[blocks[i]->group].lr.at(slots);
@@ -351,8 +362,16 @@ Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slot
             blocks[i]->report = {.present = true};
         }
     }
-    shareSums(run);
-    advance(run);
+    try {
+        shareSums(run);
+        advance(run);
+    } catch (...) {
+        for (auto& block : blocks)
+            if (saved) block->restoreState();
+        broken_ = !saved;
+        rethrow();
+    }
+    equalizeArenas();
     const Refusal refusal = fallible && !failure->error ? checkResult(run) : Refusal{};
     const bool failed = failure->error || refusal;
     if (mode != Mode::step && !failed)
@@ -362,8 +381,37 @@ Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slot
     if (mode == Mode::peek || failed)
         for (auto& block : blocks) block->restoreState();
     else
-        reportStep = step++;
+        reportStep = ++step;
     return refusal;
+}
+
+// Whatever a part throws comes out of a step half taken.
+void Plan::rethrow() const {
+    const std::string what = broken_ ? " in the middle of a step: some weights have moved and others have not. "
+                                       "Put the weights back and load a state before the next step"
+                                     : "; the step was taken back";
+    try {
+        throw;
+    } catch (const std::bad_alloc&) {
+        throw OutOfMemory("out of memory" + what);
+    } catch (const std::exception& error) {
+        throw std::runtime_error(error.what() + what);
+    }
+}
+
+// So that the next run needs no more memory, whichever thread takes which block.
+void Plan::equalizeArenas() {
+    std::size_t most = 0;
+    for (const Worker& worker : workers_) most = std::max(most, worker.arena.highest());
+    for (Worker& worker : workers_) reserve(worker.arena, most);
+}
+
+// What there is no room for now may never be needed.
+void Plan::reserve(Arena& arena, std::size_t bytes) {
+    try {
+        arena.reserve(bytes);
+    } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the arena grows when it must
+    }
 }
 
 }  // namespace schattor

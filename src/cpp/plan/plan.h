@@ -1,8 +1,10 @@
 #pragma once
 
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/failure.h"
@@ -30,6 +32,16 @@ struct Group {
     bool separates() const { return !barrier && (!coupler || coupler->separates(rule)); }
 };
 
+/// There was no memory in the middle of a step; says what has become of it.
+class OutOfMemory : public std::bad_alloc {
+public:
+    explicit OutOfMemory(std::string text) : text_(std::make_shared<const std::string>(std::move(text))) {}
+    const char* what() const noexcept override { return text_->c_str(); }
+
+private:
+    std::shared_ptr<const std::string> text_;  // copies must not throw
+};
+
 enum class Mode {
     step,    ///< weights are moved in place
     update,  ///< state advances; the displacement goes to the targets, the weights stay
@@ -41,7 +53,8 @@ enum class Mode {
 /// passes run block by block, and element-wise blocks piece by piece. Blocks and pieces go to the
 /// threads of the pool; which thread takes one changes no bit, as pieces are the same for any number
 /// of threads and what they report is added up in their order. From the second step on, nothing is
-/// allocated by step and update; peek allocates the copy of the state that it puts back.
+/// allocated by step and update, but where a block needs more room than in all steps before; peek allocates
+/// the copy of the state that it puts back.
 ///
 /// Where a part may fail in the middle of a step, everything is copied first, one thread does the work, and a
 /// step that failed or left numbers that are not finite is taken back.
@@ -54,12 +67,17 @@ public:
     std::size_t addGroup(Group group);
     /// `weight` is the block's weight in its group's coupler.
     void addBlock(std::unique_ptr<Block> block, std::size_t group, Value weight);
-    /// Sizes the arena; called once, when all blocks are there.
+    /// Makes room for a step; called once, when all blocks are there.
     void finish();
 
     /// One entry of `io` per block. With a refusal, or with an error in `failure`, nothing has changed. One
     /// call at a time.
     Refusal run(Mode mode, std::span<BlockIo> io, std::span<const double> slots);
+    /// After the whole state has been written from outside, that of the blocks included.
+    void stateWritten(std::int64_t steps) {
+        step = steps;
+        broken_ = false;
+    }
     /// Counts a step that was dropped because of its gradients.
     void skip() { ++skippedSteps; }
 
@@ -72,9 +90,9 @@ public:
 
     std::vector<std::unique_ptr<Block>> blocks;
     std::vector<Group> groups;
-    std::int64_t step = 0;
+    std::int64_t step = 0;  ///< completed so far
     std::int64_t skippedSteps = 0;
-    std::int64_t reportStep = -1;  ///< step that the report is about
+    std::int64_t reportStep = 0;  ///< number of the step that the report is about, from 1; 0: of none
     /// For the parts that may fail; they announce themselves before finish().
     std::shared_ptr<Failure> failure = std::make_shared<Failure>();
 
@@ -113,9 +131,13 @@ private:
     void couple(const Run& run, const Group& group);
     void shareDecrease(const Run& run);
     Refusal checkResult(const Run& run) const;
+    [[noreturn]] void rethrow() const;
+    void equalizeArenas();
+    static void reserve(Arena&, std::size_t bytes);
 
     bool deterministic_;
     int threads_;
+    bool broken_ = false;  ///< a step broke off, and could not be taken back
     struct alignas(64) Worker {  // on cache lines of its own
         Arena arena;
     };

@@ -47,11 +47,13 @@ struct Refusal {
 struct Piece {
     Scaled power;          ///< sum of the pieces' dual norms, each to the dual exponent: 1 or 2
     double squares = 0.0;  ///< of the directions' entries
+    double times = 1.0;    ///< how many times as far as it was told the update has moved
     Backend backend = Backend::none;
 
     void include(const Piece& other) {
         power = power.plus(other.power);
         squares += other.squares;
+        times = other.times;
         if (other.backend != Backend::none) backend = other.backend;
     }
 };

@@ -2,10 +2,6 @@
 
 namespace schattor {
 
-std::size_t Diagonal::scratch(Shape shape, Dtype dtype) const {
-    return Arena::bytesFor(static_cast<std::size_t>(shape.size()), dtype);
-}
-
 std::optional<kernels::Metric> Diagonal::metric(std::span<const double> slots, std::int64_t count) const {
     std::optional<kernels::Metric> result = moment_->metric(slots);
     if (!result) return result;
@@ -17,10 +13,10 @@ std::optional<kernels::Metric> Diagonal::metric(std::span<const double> slots, s
 }
 
 void Diagonal::observe(const Context<float>& c, const float* g, const float* m) const {
-    moment_->observe(c, g, m);
+    moment_->observe(c.child(0), g, m);
 }
 void Diagonal::observe(const Context<double>& c, const double* g, const double* m) const {
-    moment_->observe(c, g, m);
+    moment_->observe(c.child(0), g, m);
 }
 
 template <class T>
@@ -28,7 +24,7 @@ void Diagonal::applyIn(const Context<T>& c, const T* m, T* out) const {
     const Division::Terms d = division_->terms(c.slots, c.count);
     const ArenaFrame frame(*c.arena);
     T* work = c.arena->template take<T>(static_cast<std::size_t>(c.size()));
-    kernels::divideByRoot(c.size(), d.a, m, d.c, moment_->value(c, work), d.eps, out);
+    kernels::divideByRoot(c.size(), d.a, m, d.c, moment_->value(c.child(0), work), d.eps, out);
 }
 
 void Diagonal::apply(const Context<float>& c, const float* m, float* out) const { applyIn(c, m, out); }

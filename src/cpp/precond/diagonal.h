@@ -14,17 +14,13 @@ public:
     Diagonal(std::shared_ptr<const Moment> moment, std::shared_ptr<const Division> division)
         : moment_(std::move(moment)), division_(std::move(division)) {}
 
-    std::vector<StateSlot> state(Shape shape) const override { return moment_->state(shape); }
-    std::size_t scratch(Shape shape, Dtype dtype) const override;
+    std::vector<Child> children(Shape s) const override { return {{moment_.get(), s}}; }
     void observe(const Context<float>&, const float*, const float*) const override;
     void observe(const Context<double>&, const double*, const double*) const override;
     void apply(const Context<float>&, const float*, float*) const override;
     void apply(const Context<double>&, const double*, double*) const override;
-    bool elementwise() const override { return true; }
+    bool ownElementwise() const override { return true; }
     std::optional<kernels::Metric> metric(std::span<const double> slots, std::int64_t count) const override;
-    double largestMagnitude(Shape s, Dtype dtype) const override {
-        return moment_->largestMagnitude(s, dtype);
-    }
 
 private:
     template <class T>

@@ -34,15 +34,12 @@ public:
         slots.push_back({"start", o_.every == 1 ? s : kept});
         return slots;
     }
-    std::size_t scratch(Shape s, Dtype dtype) const override {
-        return 2 * Arena::bytesFor(static_cast<std::size_t>(keptOf(s.size())), dtype);
-    }
     std::vector<ScalarSlot> scalars() const override {
         return {{"d", o_.start}, {"largest_d", o_.start}, {"numerator", 0.0}, {"d_of_step", o_.start}};
     }
-    bool readsWeights() const override { return true; }
+    Inputs ownReads() const override { return Input::weights; }
     /// d G must be squared: room for a d of a thousand.
-    double largestMagnitude(Shape, Dtype dtype) const override {
+    double ownLargestMagnitude(Shape, Dtype dtype) const override {
         return 0.5e-3 * std::sqrt(largestFinite(dtype));
     }
 

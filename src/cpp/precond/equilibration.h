@@ -18,9 +18,6 @@ public:
 
     void apply(const Context<float>& c, const float* m, float* out) const override { run(c, m, out); }
     void apply(const Context<double>& c, const double* m, double* out) const override { run(c, m, out); }
-    std::size_t scratch(Shape s, Dtype) const override {
-        return lineLengthsScratch(Lines::rows, s) + lineLengthsScratch(Lines::columns, s);
-    }
 
 private:
     template <class T>

@@ -8,13 +8,6 @@
 
 namespace schattor {
 
-std::size_t IntrinsicStiefel::scratch(Shape s, Dtype dtype) const {
-    const Shape square{s.smaller(), s.smaller()};
-    const auto k = static_cast<std::size_t>(s.smaller()), size = static_cast<std::size_t>(s.size());
-    return Arena::bytesFor(size, dtype) + 3 * Arena::bytesFor(k * k, dtype) +
-           std::max(polar_->scratch(s, dtype), polar_->scratch(square, dtype));
-}
-
 template <class T>
 void IntrinsicStiefel::run(const Context<T>& c, const T* g, T* out) const {
     const Shape s = c.shape;

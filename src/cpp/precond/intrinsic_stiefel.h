@@ -16,8 +16,11 @@ public:
 
     void apply(const Context<float>& c, const float* g, float* out) const override { run(c, g, out); }
     void apply(const Context<double>& c, const double* g, double* out) const override { run(c, g, out); }
-    std::size_t scratch(Shape, Dtype) const override;
-    bool readsWeights() const override { return true; }
+    /// The polar factor of the normal part, and that of the square W'G.
+    std::vector<Child> children(Shape s) const override {
+        return {{polar_.get(), s}, {polar_.get(), {s.smaller(), s.smaller()}}};
+    }
+    Inputs ownReads() const override { return Input::weights; }
 
 private:
     template <class T>

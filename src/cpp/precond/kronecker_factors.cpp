@@ -31,20 +31,12 @@ std::vector<StateSlot> KroneckerFactors::state(Shape shape) const {
     return result;
 }
 
-std::size_t KroneckerFactors::scratch(Shape shape, Dtype dtype) const {
-    const std::size_t product = Arena::bytesFor(static_cast<std::size_t>(shape.size()), dtype);
-    std::size_t root = 0;
-    for (const Side side : bothSides)
-        if (has(side, shape)) root = std::max(root, inverseRootScratch(sizeOf(side, shape)));
-    return std::max(product, root);
-}
-
-double KroneckerRoots::largestMagnitude(Shape shape, Dtype dtype) const {
+double KroneckerRoots::ownLargestMagnitude(Shape shape, Dtype dtype) const {
     const double terms = 1e5 * static_cast<double>(std::max<Index>(1, shape.larger()));
     return 0.5 * std::sqrt(largestFinite(dtype) / terms);
 }
 
-double KroneckerInverses::largestSample(Shape shape, Dtype dtype) const {
+double KroneckerInverses::ownLargestSample(Shape shape, Dtype dtype) const {
     return 0.5 * std::sqrt(largestFinite(dtype) / static_cast<double>(std::max<Index>(1, shape.larger())));
 }
 

@@ -23,7 +23,6 @@ struct Refresh {
 class KroneckerFactors : public Preconditioner {
 public:
     std::vector<StateSlot> state(Shape) const override;
-    std::size_t scratch(Shape, Dtype) const override;
     void apply(const Context<float>& c, const float* m, float* out) const override { applyIn(c, m, out); }
     void apply(const Context<double>& c, const double* m, double* out) const override { applyIn(c, m, out); }
 
@@ -64,7 +63,7 @@ public:
     void observe(const Context<float>& c, const float* g, const float*) const override { observeIn(c, g); }
     void observe(const Context<double>& c, const double* g, const double*) const override { observeIn(c, g); }
     /// A hundred thousand steps of this size fit.
-    double largestMagnitude(Shape, Dtype) const override;
+    double ownLargestMagnitude(Shape, Dtype) const override;
 
 private:
     template <class T>
@@ -81,7 +80,8 @@ public:
         : KroneckerFactors(refresh, false), beta_(beta), damping_(damping) {}
     void observe(const Context<float>& c, const float*, const float*) const override { observeIn(c); }
     void observe(const Context<double>& c, const double*, const double*) const override { observeIn(c); }
-    double largestSample(Shape, Dtype) const override;
+    Inputs ownReads() const override { return {Input::activations, Input::deltas}; }
+    double ownLargestSample(Shape, Dtype) const override;
 
 private:
     template <class T>

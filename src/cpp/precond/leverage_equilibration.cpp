@@ -7,15 +7,6 @@
 
 namespace schattor {
 
-std::size_t LeverageEquilibration::scratch(Shape s, Dtype dtype) const {
-    const std::size_t block = dtype == Dtype::float32
-                                  ? Arena::bytesFor<float>(static_cast<std::size_t>(s.size()))
-                                  : Arena::bytesFor<double>(static_cast<std::size_t>(s.size()));
-    const Lines lines = s.rows > s.cols ? Lines::rows : Lines::columns;
-    return block + Arena::bytesFor<double>(static_cast<std::size_t>(s.larger())) +
-           std::max(lineLengthsScratch(lines, s), polar_->scratch(s, dtype));
-}
-
 template <class T>
 void LeverageEquilibration::run(const Context<T>& c, const T* m, T* out) const {
     const Shape s = c.shape;

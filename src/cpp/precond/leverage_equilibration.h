@@ -19,7 +19,7 @@ public:
 
     void apply(const Context<float>& c, const float* m, float* out) const override { run(c, m, out); }
     void apply(const Context<double>& c, const double* m, double* out) const override { run(c, m, out); }
-    std::size_t scratch(Shape, Dtype) const override;
+    std::vector<Child> children(Shape s) const override { return {{polar_.get(), s}}; }
 
 private:
     template <class T>

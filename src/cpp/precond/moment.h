@@ -17,12 +17,12 @@ public:
     /// Where the moment stands: a state array, or `work`.
     virtual const float* value(const Context<float>&, float* work) const = 0;
     virtual const double* value(const Context<double>&, double* work) const = 0;
-    bool elementwise() const override { return true; }
+    bool ownElementwise() const override { return true; }
 
     /// How the arrays advance, for a moment of that form.
     virtual std::optional<kernels::Metric> metric(std::span<const double>) const { return std::nullopt; }
     /// Largest gradient magnitude that the state can take: half of it, as roundings add up.
-    double largestMagnitude(Shape, Dtype dtype) const override {
+    double ownLargestMagnitude(Shape, Dtype dtype) const override {
         return 0.5 * std::sqrt(largestFinite(dtype));
     }
 };
@@ -71,7 +71,7 @@ public:
         return kernels::Metric{.kind = kernels::Metric::Kind::squares, .b = 1.0, .add = 1.0};
     }
     /// A million steps of this size fit.
-    double largestMagnitude(Shape, Dtype dtype) const override {
+    double ownLargestMagnitude(Shape, Dtype dtype) const override {
         return 0.5e-3 * std::sqrt(largestFinite(dtype));
     }
     SCHATTOR_MOMENT_CALLS
@@ -93,34 +93,32 @@ class Largest final : public Moment {
 public:
     explicit Largest(std::shared_ptr<const Moment> inner) : inner_(std::move(inner)) {}
     std::vector<StateSlot> state(Shape s) const override {
-        std::vector<StateSlot> slots = inner_->state(s);
-        slots.push_back({"largest_" + slots.front().name, s});
-        return slots;
+        const std::vector<StateSlot> inner = inner_->state(s);
+        return {{"largest_" + (inner.empty() ? "moment" : inner.front().name), s}};
     }
+    std::vector<Child> children(Shape s) const override { return {{inner_.get(), s}}; }
     std::optional<kernels::Metric> metric(std::span<const double> slots) const override {
         std::optional<kernels::Metric> result = inner_->metric(slots);
         if (!result || result->kind != kernels::Metric::Kind::squares) return std::nullopt;
         result->kind = kernels::Metric::Kind::largest;
         return result;
     }
-    double largestMagnitude(Shape s, Dtype dtype) const override {
-        return inner_->largestMagnitude(s, dtype);
-    }
+    /// As much as the other moment.
+    double ownLargestMagnitude(Shape, Dtype dtype) const override { return largestFinite(dtype); }
     SCHATTOR_MOMENT_CALLS
 
 private:
     template <class T>
     void observeIn(const Context<T>& c, const T* g, const T* m) const {
-        Context<T> inner = c;
-        inner.state = c.state.first(c.state.size() - 1);
+        const Context<T> inner = c.child(0);
         inner_->observe(inner, g, m);
         const ArenaFrame frame(*c.arena);
         const T* v = inner_->value(inner, c.arena->template take<T>(static_cast<std::size_t>(c.size())));
-        kernels::raise(c.size(), v, c.state.back());
+        kernels::raise(c.size(), v, c.state[0]);
     }
     template <class T>
     const T* valueIn(const Context<T>& c, T*) const {
-        return c.state.back();
+        return c.state[0];
     }
     std::shared_ptr<const Moment> inner_;
 };
@@ -158,7 +156,7 @@ public:
             .kind = kernels::Metric::Kind::deviations, .b = b, .add = 1.0 - b, .inner = eps_.at(slots)};
     }
     /// G - M is at most twice as large as the largest gradient.
-    double largestMagnitude(Shape, Dtype dtype) const override {
+    double ownLargestMagnitude(Shape, Dtype dtype) const override {
         return 0.25 * std::sqrt(largestFinite(dtype));
     }
     SCHATTOR_MOMENT_CALLS

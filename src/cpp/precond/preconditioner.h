@@ -17,8 +17,8 @@ public:
     virtual void apply(const Context<float>&, const float* m, float* out) const = 0;
     virtual void apply(const Context<double>&, const double* m, double* out) const = 0;
 
-    /// The map of a block's entries, for a preconditioner of that form; its first two state arrays are v and
-    /// u.
+    /// The map of a block's entries, for a preconditioner of that form; its first two state arrays, those of
+    /// the parts that it holds before its own, are v and u.
     virtual std::optional<kernels::Metric> metric(std::span<const double>, std::int64_t /*count*/) const {
         return std::nullopt;
     }

@@ -21,13 +21,13 @@ public:
     }
     void apply(const Context<float>& c, const float* m, float* out) const override { applyIn(c, m, out); }
     void apply(const Context<double>& c, const double* m, double* out) const override { applyIn(c, m, out); }
-    bool elementwise() const override { return true; }
+    bool ownElementwise() const override { return true; }
     std::optional<kernels::Metric> metric(std::span<const double> slots, std::int64_t) const override {
         const double b = beta_.at(slots);
         return kernels::Metric{
             .kind = kernels::Metric::Kind::ratio, .b = b, .add = 1.0 - b, .eps = eps_.at(slots)};
     }
-    double largestMagnitude(Shape, Dtype dtype) const override {
+    double ownLargestMagnitude(Shape, Dtype dtype) const override {
         return 0.5 * std::sqrt(largestFinite(dtype));
     }
 

@@ -9,7 +9,7 @@ class Signs final : public Preconditioner {
 public:
     void apply(const Context<float>& c, const float* m, float* out) const override { run(c, m, out); }
     void apply(const Context<double>& c, const double* m, double* out) const override { run(c, m, out); }
-    bool elementwise() const override { return true; }
+    bool ownElementwise() const override { return true; }
 
 private:
     template <class T>

@@ -9,8 +9,6 @@
 
 namespace schattor {
 
-std::size_t SpectralMap::scratch(Shape s, Dtype) const { return svdScratch(s); }
-
 // sigma, in descending order and positive, becomes f; `all` counts the zeros too.
 void SpectralMap::weigh(std::span<double> sigma, Index all) const {
     const double largest = sigma[0], smallest = sigma.back();

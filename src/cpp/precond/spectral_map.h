@@ -15,7 +15,6 @@ public:
     enum class Kind { power, largest, rank };
     SpectralMap(Kind kind, double power) : kind_(kind), power_(power) {}
 
-    std::size_t scratch(Shape, Dtype) const override;
     void apply(const Context<float>& c, const float* m, float* out) const override { run(c, m, out); }
     void apply(const Context<double>& c, const double* m, double* out) const override { run(c, m, out); }
 

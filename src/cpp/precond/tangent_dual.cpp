@@ -18,11 +18,6 @@ void addTranspose(Index k, const T* x, T* out) {
 
 }  // namespace
 
-std::size_t TangentDual::scratch(Shape s, Dtype dtype) const {
-    const auto k = static_cast<std::size_t>(s.smaller()), size = static_cast<std::size_t>(s.size());
-    return 2 * Arena::bytesFor(size, dtype) + 3 * Arena::bytesFor(k * k, dtype) + polar_->scratch(s, dtype);
-}
-
 template <class T>
 void TangentDual::run(const Context<T>& c, const T* g, T* x) const {
     const Shape s = c.shape;

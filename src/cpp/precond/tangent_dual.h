@@ -22,8 +22,8 @@ public:
 
     void apply(const Context<float>& c, const float* g, float* x) const override { run(c, g, x); }
     void apply(const Context<double>& c, const double* g, double* x) const override { run(c, g, x); }
-    std::size_t scratch(Shape, Dtype) const override;
-    bool readsWeights() const override { return true; }
+    std::vector<Child> children(Shape s) const override { return {{polar_.get(), s}}; }
+    Inputs ownReads() const override { return Input::weights; }
 
 private:
     template <class T>

@@ -18,15 +18,10 @@ class TangentProjection final : public Preconditioner {
 public:
     TangentProjection(Value choice, std::vector<Lines> lines) : choice_(choice), lines_(std::move(lines)) {}
 
-    bool readsWeights() const override { return true; }
+    Inputs ownReads() const override { return Input::weights; }
     /// An entry of the result is at most as large as its line is long.
-    double largestMagnitude(Shape s, Dtype dtype) const override {
+    double ownLargestMagnitude(Shape s, Dtype dtype) const override {
         return 0.5 * largestFinite(dtype) / std::sqrt(static_cast<double>(std::max<Index>(1, s.larger())));
-    }
-    std::size_t scratch(Shape s, Dtype dtype) const override {
-        return std::max(lineLengthsScratch(Lines::rows, s), lineLengthsScratch(Lines::columns, s)) +
-               2 * Arena::bytesFor<double>(static_cast<std::size_t>(s.larger())) +
-               Arena::bytesFor(static_cast<std::size_t>(s.size()), dtype);
     }
     void apply(const Context<float>& c, const float* m, float* out) const override { run(c, m, out); }
     void apply(const Context<double>& c, const double* m, double* out) const override { run(c, m, out); }

@@ -36,14 +36,14 @@ public:
         const double gap = joint_ ? coupling.total : coupling.decrease;
         return std::min(std::clamp(gap, 0.0, rho_.at(slots)), 1.0 / lr);
     }
-    bool readsWeights() const override { return constrained_; }
-    /// The product with weights of this size fits.
-    double largestMagnitude(Shape shape, Dtype dtype) const override {
-        if (!constrained_) return DualNormScaling::largestMagnitude(shape, dtype);
-        return 0.5 * std::sqrt(largestFinite(dtype) / static_cast<double>(std::max<Index>(1, shape.size())));
-    }
 
 protected:
+    Inputs ownReads() const override { return constrained_ ? Inputs{Input::weights} : Inputs{}; }
+    /// The product with weights of this size fits.
+    double ownLargestMagnitude(Shape shape, Dtype dtype) const override {
+        if (!constrained_) return DualNormScaling::ownLargestMagnitude(shape, dtype);
+        return 0.5 * std::sqrt(largestFinite(dtype) / static_cast<double>(std::max<Index>(1, shape.size())));
+    }
     double length(std::span<const double> slots, double norm) const override {
         return std::min(rho_.at(slots), norm);
     }

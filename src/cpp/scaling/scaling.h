@@ -48,7 +48,7 @@ public:
         return shapeFactor_ * length;
     }
     Rule rule() const override { return rule_; }
-    bool elementwise() const override { return true; }
+    bool ownElementwise() const override { return true; }
 
 private:
     Rule rule_;

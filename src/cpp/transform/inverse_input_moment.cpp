@@ -30,11 +30,7 @@ std::vector<StateSlot> InverseInputMoment::state(Shape) const {
     return {{"input_moment", {inputs_, width()}}, {"input_inverse", {inputs_, width()}}};
 }
 
-std::size_t InverseInputMoment::scratch(Shape s, Dtype dtype) const {
-    return std::max(inverseRootScratch(width()), Arena::bytesFor(static_cast<std::size_t>(s.size()), dtype));
-}
-
-double InverseInputMoment::largestSample(Shape, Dtype dtype) const {
+double InverseInputMoment::ownLargestSample(Shape, Dtype dtype) const {
     return 0.5 * std::sqrt(largestFinite(dtype) / static_cast<double>(std::max<Index>(1, inputs_)));
 }
 

@@ -16,18 +16,18 @@ public:
 
     std::vector<StateSlot> state(Shape) const override;
     std::vector<ScalarSlot> scalars() const override { return {{"input_initial", initial_}}; }
-    std::size_t scratch(Shape, Dtype) const override;
     const float* apply(const Context<float>& c, const float* g, float* out) const override {
         return run(c, g, out);
     }
     const double* apply(const Context<double>& c, const double* g, double* out) const override {
         return run(c, g, out);
     }
+    Inputs ownReads() const override { return inputsAreRows_ ? Input::deltas : Input::activations; }
     /// The inverse has no eigenvalue above 1 / eps.
     double magnitude(std::span<const double>, double gradient, double) const override {
         return gradient * gain_;
     }
-    double largestSample(Shape, Dtype) const override;
+    double ownLargestSample(Shape, Dtype) const override;
 
 private:
     Index width() const { return inputs_ / blocks_; }

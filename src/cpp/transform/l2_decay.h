@@ -20,8 +20,8 @@ public:
     double magnitude(std::span<const double> slots, double gradient, double weights) const override {
         return gradient + weightDecay_.at(slots) * weights;
     }
-    bool readsWeights() const override { return true; }
-    bool elementwise() const override { return true; }
+    Inputs ownReads() const override { return Input::weights; }
+    bool ownElementwise() const override { return true; }
     std::optional<double> decay(std::span<const double> slots) const override {
         return weightDecay_.at(slots);
     }

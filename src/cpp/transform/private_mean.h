@@ -15,15 +15,13 @@ public:
     PrivateMean(Value clip, Value noiseMultiplier, std::uint64_t seed)
         : clip_(clip), noiseMultiplier_(noiseMultiplier), seed_(seed) {}
 
-    std::size_t scratch(Shape shape, Dtype) const override {
-        return Arena::bytesFor<double>(static_cast<std::size_t>(shape.size()));
-    }
     const float* apply(const Context<float>& c, const float*, float* out) const override {
         return run(c, out);
     }
     const double* apply(const Context<double>& c, const double*, double* out) const override {
         return run(c, out);
     }
+    Inputs ownReads() const override { return Input::perExample; }
     /// No normal number that Rng draws exceeds 9.
     double magnitude(std::span<const double> slots, double gradient, double) const override {
         const double clip = clip_.at(slots);

@@ -28,8 +28,11 @@ public:
     double magnitude(std::span<const double> slots, double gradient, double) const override {
         return gradient * (1.0 + 2.0 * factor(slots));
     }
+    Inputs ownReads() const override {
+        return reference_ == Reference::sameSamples ? Inputs(Input::previousGradient) : Inputs();
+    }
     // The plan's pieces have no extras.
-    bool elementwise() const override { return reference_ == Reference::last; }
+    bool ownElementwise() const override { return reference_ == Reference::last; }
 
 private:
     double factor(std::span<const double> slots) const {

@@ -12,13 +12,13 @@ class Additive final : public Update {
 public:
     Additive(Decay decay, Value weightDecay) : decay_(decay), weightDecay_(weightDecay) {}
 
-    void apply(const Context<float>&, double factor, const float* d, float* w) const override;
-    void apply(const Context<double>&, double factor, const double* d, double* w) const override;
-    bool elementwise() const override { return true; }
+    Moved apply(const Context<float>&, double factor, const float* d, float* w) const override;
+    Moved apply(const Context<double>&, double factor, const double* d, double* w) const override;
+    bool ownElementwise() const override { return true; }
     std::optional<double> keep(std::span<const double> slots, double lr) const override {
-        const bool plain = decay_ != Decay::cautious && decay_ != Decay::after;
-        return plain ? std::optional(share(slots, lr)) : std::nullopt;
+        return isLinear() ? std::optional(share(slots, lr)) : std::nullopt;
     }
+    bool isLinear() const override { return decay_ != Decay::cautious && decay_ != Decay::after; }
 
 private:
     double share(std::span<const double> slots, double lr) const {
@@ -27,7 +27,7 @@ private:
     }
 
     template <class T>
-    void run(const Context<T>&, double factor, const T* d, T* w) const;
+    Moved run(const Context<T>&, double factor, const T* d, T* w) const;
 
     Decay decay_;
     Value weightDecay_;

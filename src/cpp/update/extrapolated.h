@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/kernels.h"
+#include "update/displacement.h"
 #include "update/update.h"
 
 namespace schattor {
@@ -13,28 +14,33 @@ namespace schattor {
 class Extrapolated final : public Update {
 public:
     Extrapolated(std::shared_ptr<const Update> inner, Value momentum)
-        : inner_(std::move(inner)), momentum_(momentum) {}
+        : inner_(std::move(inner)), momentum_(momentum) {
+        requireDisplaced(*inner_);
+    }
 
     std::vector<StateSlot> state(Shape s) const override { return {{"iterate", s}}; }
-    void apply(const Context<float>& c, double factor, const float* d, float* w) const override {
-        run(c, factor, d, w);
+    /// The other one moves the iterate, between steps in which the weights stand for it.
+    std::vector<Child> children(Shape s) const override { return {{inner_.get(), s, "inner_"}}; }
+    Moved apply(const Context<float>& c, double factor, const float* d, float* w) const override {
+        return run(c, factor, d, w);
     }
-    void apply(const Context<double>& c, double factor, const double* d, double* w) const override {
-        run(c, factor, d, w);
+    Moved apply(const Context<double>& c, double factor, const double* d, double* w) const override {
+        return run(c, factor, d, w);
     }
 
 private:
     template <class T>
-    void run(const Context<T>& c, double factor, const T* d, T* w) const {
+    Moved run(const Context<T>& c, double factor, const T* d, T* w) const {
         T* x = c.state[0];
+        Displacement<T> displacement(c, w);
         if (c.count == 0) std::copy(w, w + c.size(), x);
         std::copy(x, x + c.size(), w);  // from here on w is x_before
-        Context<T> own = c;
+        Context<T> own = c.child(0);
         own.weights = w;
-        own.state = {};
         inner_->apply(own, factor, d, x);
         const double b = c(momentum_);
         kernels::extrapolate(c.size(), b / (1.0 - b), x, w, w);
+        return {.norm = displacement.norm(w)};
     }
 
     std::shared_ptr<const Update> inner_;

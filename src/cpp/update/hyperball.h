@@ -9,20 +9,17 @@ namespace schattor {
 class Hyperball final : public Update {
 public:
     std::vector<ScalarSlot> scalars() const override { return {{"radius"}}; }
-    bool readsWeights() const override { return true; }
-    void apply(const Context<float>& c, double factor, const float* d, float* w) const override {
-        run(c, factor, d, w);
+    Inputs ownReads() const override { return Input::weights; }
+    Moved apply(const Context<float>& c, double factor, const float* d, float* w) const override {
+        return run(c, factor, d, w);
     }
-    void apply(const Context<double>& c, double factor, const double* d, double* w) const override {
-        run(c, factor, d, w);
-    }
-    double length(std::span<const double> scalars, double lr, double plain) const override {
-        return plain > 0.0 ? lr * scalars[0] : 0.0;
+    Moved apply(const Context<double>& c, double factor, const double* d, double* w) const override {
+        return run(c, factor, d, w);
     }
 
 private:
     template <class T>
-    void run(const Context<T>&, double factor, const T* d, T* w) const;
+    Moved run(const Context<T>&, double factor, const T* d, T* w) const;
 };
 
 }  // namespace schattor

@@ -12,18 +12,18 @@ class PolarRetraction final : public Update {
 public:
     explicit PolarRetraction(std::shared_ptr<const Geometry> polar) : polar_(std::move(polar)) {}
 
-    void apply(const Context<float>& c, double factor, const float* d, float* w) const override {
-        run(c, factor, d, w);
+    Moved apply(const Context<float>& c, double factor, const float* d, float* w) const override {
+        return run(c, factor, d, w);
     }
-    void apply(const Context<double>& c, double factor, const double* d, double* w) const override {
-        run(c, factor, d, w);
+    Moved apply(const Context<double>& c, double factor, const double* d, double* w) const override {
+        return run(c, factor, d, w);
     }
-    std::size_t scratch(Shape, Dtype) const override;
-    bool readsWeights() const override { return true; }
+    std::vector<Child> children(Shape s) const override { return {{polar_.get(), s}}; }
+    Inputs ownReads() const override { return Input::weights; }
 
 private:
     template <class T>
-    void run(const Context<T>&, double factor, const T* d, T* w) const;
+    Moved run(const Context<T>&, double factor, const T* d, T* w) const;
 
     std::shared_ptr<const Geometry> polar_;
 };

@@ -15,19 +15,20 @@ class ProductDecay final : public Update {
 public:
     explicit ProductDecay(Value weightDecay) : weightDecay_(weightDecay) {}
 
-    void apply(const Context<float>& c, double factor, const float* d, float* w) const override {
-        run(c, factor, d, w);
+    Moved apply(const Context<float>& c, double factor, const float* d, float* w) const override {
+        return run(c, factor, d, w);
     }
-    void apply(const Context<double>& c, double factor, const double* d, double* w) const override {
-        run(c, factor, d, w);
+    Moved apply(const Context<double>& c, double factor, const double* d, double* w) const override {
+        return run(c, factor, d, w);
     }
-    bool elementwise() const override { return true; }
+    bool ownElementwise() const override { return true; }
 
 private:
     template <class T>
-    void run(const Context<T>& c, double factor, const T* d, T* w) const {
+    Moved run(const Context<T>& c, double factor, const T* d, T* w) const {
         const double s = std::sqrt(std::max(0.0, 1.0 - c.lr * c(weightDecay_)));
         kernels::combine(c.size(), s, w, s > 0.0 ? factor / s : factor, d, w);
+        return {s > 0.0 ? 1.0 / s : 1.0};
     }
 
     Value weightDecay_;

@@ -1,13 +1,15 @@
 #include "update/schedule_free.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <stdexcept>
+
+#include "linalg/norms.h"
 
 namespace schattor {
 
 template <class T>
-void ScheduleFree::run(const Context<T>& c, double factor, const T* d, T* y) const {
+Moved ScheduleFree::run(const Context<T>& c, double factor, const T* d, T* y) const {
     T* z = c.state[0];
     double &sum = c.scalars[0], &largest = c.scalars[1];
     if (c.count == 0) std::copy(y, y + c.size(), z);
@@ -17,19 +19,29 @@ void ScheduleFree::run(const Context<T>& c, double factor, const T* d, T* y) con
     sum += weight;
     const double share = sum > 0.0 ? weight / sum : 0.0;
     // The inner displacement is (keep - 1) y + factor d.
-    const std::optional<double> keep = inner_->keep(c.slots, c.lr);
-    if (!keep) throw std::logic_error("schedule-free: the inner update is not linear in the weights");
-    const T ofY = static_cast<T>(*keep - 1.0), ofD = static_cast<T>(factor);
+    const double keep = *inner_->keep(c.slots, c.lr);
+    const T ofY = static_cast<T>(keep - 1.0), ofD = static_cast<T>(factor);
     const T base = static_cast<T>(share);
     const T move = static_cast<T>(1.0 - beta_ * (1.0 - share));
-    for (Index i = 0; i < c.size(); ++i) {
-        const T displacement = ofY * y[i] + ofD * d[i];
-        y[i] += base * (z[i] - y[i]) + move * displacement;
-        z[i] += displacement;
+    Scaled squares;  // of what y moves by
+    constexpr Index some = 512;
+    std::array<T, some> moves;
+    for (Index at = 0; at < c.size(); at += some) {
+        const Index n = std::min(some, c.size() - at);
+        for (Index i = 0; i < n; ++i) {
+            const Index j = at + i;
+            const T displacement = ofY * y[j] + ofD * d[j];
+            const T moved = base * (z[j] - y[j]) + move * displacement;
+            y[j] += moved;
+            z[j] += displacement;
+            moves[static_cast<std::size_t>(i)] = moved;
+        }
+        squares = squares.plus(frobeniusNorm(n, moves.data()).squared());
     }
+    return {.norm = squares.root().full()};
 }
 
-template void ScheduleFree::run<float>(const Context<float>&, double, const float*, float*) const;
-template void ScheduleFree::run<double>(const Context<double>&, double, const double*, double*) const;
+template Moved ScheduleFree::run<float>(const Context<float>&, double, const float*, float*) const;
+template Moved ScheduleFree::run<double>(const Context<double>&, double, const double*, double*) const;
 
 }  // namespace schattor

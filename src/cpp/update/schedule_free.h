@@ -15,20 +15,25 @@ namespace schattor {
 class ScheduleFree final : public Update {
 public:
     ScheduleFree(std::shared_ptr<const Update> inner, double beta, double r, double power)
-        : inner_(std::move(inner)), beta_(beta), r_(r), power_(power) {}
+        : inner_(std::move(inner)), beta_(beta), r_(r), power_(power) {
+        if (!inner_->isLinear())
+            throw std::invalid_argument(name() + " cannot hold " + inner_->name() +
+                                        ", which does not move weights W to c W + D with one number c");
+    }
 
     std::vector<StateSlot> state(Shape s) const override { return {{"base", s}}; }
+    std::vector<Child> children(Shape s) const override { return {{inner_.get(), s, "inner_"}}; }
     std::vector<ScalarSlot> scalars() const override { return {{"sum_of_weights"}, {"largest_lr"}}; }
-    void apply(const Context<float>& c, double factor, const float* d, float* w) const override {
-        run(c, factor, d, w);
+    Moved apply(const Context<float>& c, double factor, const float* d, float* w) const override {
+        return run(c, factor, d, w);
     }
-    void apply(const Context<double>& c, double factor, const double* d, double* w) const override {
-        run(c, factor, d, w);
+    Moved apply(const Context<double>& c, double factor, const double* d, double* w) const override {
+        return run(c, factor, d, w);
     }
 
 private:
     template <class T>
-    void run(const Context<T>&, double factor, const T* d, T* w) const;
+    Moved run(const Context<T>&, double factor, const T* d, T* w) const;
 
     std::shared_ptr<const Update> inner_;
     double beta_, r_, power_;

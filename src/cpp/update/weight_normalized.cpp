@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "update/displacement.h"
+
 namespace schattor {
 namespace {
 
 constexpr double least = 1e-12;
 
-// Two arrays of our own come first in the state.
-enum : std::size_t { magnitude, directionNorm, ofEstimator };
+enum : std::size_t { magnitude, directionNorm };
+enum : std::size_t { ofEstimator, ofPreconditioner };
 
 template <class T>
 void measure(Lines lines, const Context<T>& c, const T* x, T* out) {
@@ -25,27 +27,16 @@ double WeightNormalized::lineLength(Shape s) const {
     return std::max(1.0, static_cast<double>(lines_ == Lines::rows ? s.cols : s.rows));
 }
 
-std::vector<StateSlot> WeightNormalized::state(Shape s) const {
-    std::vector<StateSlot> slots = {{"magnitude", lineShape(s)}, {"direction_norm", lineShape(s)}};
-    for (const Part* part :
-         {static_cast<const Part*>(estimator_.get()), static_cast<const Part*>(preconditioner_.get())})
-        for (StateSlot slot : part->state(lineShape(s))) {
-            slot.name = "magnitude_" + slot.name;
-            slots.push_back(slot);
-        }
-    return slots;
+// The magnitudes are the weights that they see.
+std::vector<Child> WeightNormalized::children(Shape s) const {
+    const Inputs hidden = Inputs::except(Input::weights);
+    const double most = std::sqrt(lineLength(s));
+    return {{estimator_.get(), lineShape(s), "magnitude_", most, hidden},
+            {preconditioner_.get(), lineShape(s), "magnitude_", most, hidden}};
 }
 
-std::size_t WeightNormalized::scratch(Shape s, Dtype dtype) const {
-    const auto lines = static_cast<std::size_t>(countOf(lines_, s));
-    const std::size_t inner =
-        std::max(estimator_->scratch(lineShape(s), dtype), preconditioner_->scratch(lineShape(s), dtype));
-    return 4 * Arena::bytesFor<double>(lines) + lineLengthsScratch(lines_, s) + inner;
-}
-
-double WeightNormalized::largestMagnitude(Shape s, Dtype dtype) const {
-    return std::min(preconditioner_->largestMagnitude(lineShape(s), dtype), 0.5 * largestFinite(dtype)) /
-           std::sqrt(lineLength(s));
+double WeightNormalized::ownLargestMagnitude(Shape s, Dtype dtype) const {
+    return 0.5 * largestFinite(dtype) / std::sqrt(lineLength(s));
 }
 
 // ||dv_i|| <= |g_i| / ||v_i|| ||G_i||, and twice that where the weights have been changed from outside.
@@ -87,15 +78,12 @@ template <class T>
 void WeightNormalized::moveMagnitudes(const Context<T>& c, T* gradient) const {
     const Index count = countOf(lines_, c.shape);
     T *length = c.state[magnitude], *ofDirection = c.state[directionNorm];
-    Context<T> own = c;
-    own.shape = lineShape(c.shape);
-    own.weights = length;
-    own.state = c.state.subspan(ofEstimator, arraysOfEstimator_);
+    Context<T> estimating = c.child(ofEstimator), mapping = c.child(ofPreconditioner);
+    estimating.weights = mapping.weights = length;
     T* step = c.arena->template take<T>(static_cast<std::size_t>(count));
-    const T* estimate = estimator_->estimate(own, gradient, step);
-    own.state = c.state.subspan(ofEstimator + arraysOfEstimator_);
-    preconditioner_->observe(own, gradient, estimate);
-    preconditioner_->apply(own, estimate, step);
+    const T* estimate = estimator_->estimate(estimating, gradient, step);
+    preconditioner_->observe(mapping, gradient, estimate);
+    preconditioner_->apply(mapping, estimate, step);
     for (Index k = 0; k < count; ++k) {
         const double g = length[k], moved = (1.0 - c.lr * c(weightDecay_)) * (g - c.lr * step[k]);
         ofDirection[k] = static_cast<T>(static_cast<double>(ofDirection[k]) / g);
@@ -104,23 +92,25 @@ void WeightNormalized::moveMagnitudes(const Context<T>& c, T* gradient) const {
 }
 
 template <class T>
-void WeightNormalized::push(const Context<T>& c, double of, const T* d, T* w) const {
+Moved WeightNormalized::push(const Context<T>& c, double of, const T* d, T* w) const {
     const ArenaFrame frame(*c.arena);
     const Index count = countOf(lines_, c.shape);
     T* ofDirection = c.state[directionNorm];
     double* factor = c.arena->template take<double>(static_cast<std::size_t>(count));
     std::copy(ofDirection, ofDirection + count, factor);
+    Displacement<T> displacement(c, w);
     scaleLines(lines_, c.shape, w, factor, w);  // v
     kernels::combine(c.size(), 1.0, w, of, d, w);
     measure(lines_, c, w, ofDirection);
     for (Index k = 0; k < count; ++k)
         factor[k] = static_cast<double>(c.state[magnitude][k]) / static_cast<double>(ofDirection[k]);
     scaleLines(lines_, c.shape, w, factor, w);
+    return {.norm = displacement.norm(w)};
 }
 
 #define SCHATTOR_INSTANTIATE(T)                                                             \
     template const T* WeightNormalized::pull<T>(const Context<T>&, const T*, T*) const;     \
-    template void WeightNormalized::push<T>(const Context<T>&, double, const T*, T*) const; \
+    template Moved WeightNormalized::push<T>(const Context<T>&, double, const T*, T*) const; \
     template double WeightNormalized::bound<T>(const Context<T>&, double) const;
 SCHATTOR_INSTANTIATE(float)
 SCHATTOR_INSTANTIATE(double)

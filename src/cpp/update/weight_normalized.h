@@ -23,14 +23,15 @@ public:
         : lines_(lines),
           estimator_(std::move(estimator)),
           preconditioner_(std::move(preconditioner)),
-          arraysOfEstimator_(estimator_->state({1, 1}).size()),
           weightDecay_(weightDecay) {}
 
-    std::vector<StateSlot> state(Shape) const override;
-    std::size_t scratch(Shape, Dtype) const override;
-    bool readsWeights() const override { return true; }
-    /// |dg_i| <= ||G_i||
-    double largestMagnitude(Shape, Dtype) const override;
+    std::vector<StateSlot> state(Shape s) const override {
+        return {{"magnitude", lineShape(s)}, {"direction_norm", lineShape(s)}};
+    }
+    std::vector<Child> children(Shape) const override;
+    Inputs ownReads() const override { return Input::weights; }
+    /// |dg_i| <= ||G_i||, which must fit.
+    double ownLargestMagnitude(Shape, Dtype) const override;
 
     bool pullsBack() const override { return true; }
     const float* pullBack(const Context<float>& c, const float* g, float* out) const override {
@@ -45,11 +46,11 @@ public:
     double pulledMagnitude(const Context<double>& c, double gradient) const override {
         return bound(c, gradient);
     }
-    void apply(const Context<float>& c, double factor, const float* d, float* w) const override {
-        push(c, factor, d, w);
+    Moved apply(const Context<float>& c, double factor, const float* d, float* w) const override {
+        return push(c, factor, d, w);
     }
-    void apply(const Context<double>& c, double factor, const double* d, double* w) const override {
-        push(c, factor, d, w);
+    Moved apply(const Context<double>& c, double factor, const double* d, double* w) const override {
+        return push(c, factor, d, w);
     }
 
 private:
@@ -62,14 +63,13 @@ private:
     template <class T>
     void moveMagnitudes(const Context<T>&, T* gradient) const;
     template <class T>
-    void push(const Context<T>&, double factor, const T* d, T* w) const;
+    Moved push(const Context<T>&, double factor, const T* d, T* w) const;
     template <class T>
     double bound(const Context<T>&, double gradient) const;
 
     Lines lines_;
     std::shared_ptr<const Estimator> estimator_;
     std::shared_ptr<const Preconditioner> preconditioner_;
-    std::size_t arraysOfEstimator_;
     Value weightDecay_;
 };
 

@@ -40,7 +40,7 @@ class Report(Mapping[str, BlockReport]):
     Attributes
     ----------
     step : int or None
-        The step that it is about, from 0; None before the first.
+        The step that it is about, from 1: as many as are completed. None before the first.
     skipped_steps : int
         Steps dropped so far under ``on_nonfinite="skip"`` or ``"warn"``.
     choices : tuple

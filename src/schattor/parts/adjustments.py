@@ -179,11 +179,6 @@ class TrustRatio(Adjustment):
         if self.limit != math.inf:
             POSITIVE.check("limit", self.limit)
 
-    @property
-    def reads_weights(self) -> bool:
-        """True: their norm."""
-        return True
-
     def degree(self, incoming: float | None) -> float | None:
         """Return zero."""
         return 0
@@ -204,11 +199,6 @@ class DecayInDirection(Adjustment):
 
     def __post_init__(self) -> None:
         NON_NEGATIVE.check_schedulable("weight_decay", self.weight_decay)
-
-    @property
-    def reads_weights(self) -> bool:
-        """True."""
-        return True
 
     def degree(self, incoming: float | None) -> float | None:
         """Return that of the direction, decay aside."""

@@ -140,6 +140,16 @@ class PythonPart(Part):
         return {}
 
     @property
+    def requires(self) -> frozenset[str]:
+        """Names of what `Optimizer.step` must be given beside the gradients."""
+        return frozenset()
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
+
+    @property
     def keeps_state(self) -> bool:
         """Whether `state` declares anything."""
         return bool(self.state((1, 1)))

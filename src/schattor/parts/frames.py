@@ -63,11 +63,6 @@ class PartnerMetric(Frame):
         POSITIVE.check("eps", self.eps)
 
     @property
-    def reads_weights(self) -> bool:
-        """True."""
-        return True
-
-    @property
     def needs_pairing(self) -> bool:
         """True."""
         return True

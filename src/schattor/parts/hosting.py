@@ -59,7 +59,7 @@ def refuse(what: str, part: Part, *traits: Trait, because: str = "") -> None:
             raise ValueError(f"{what} {name_of(found)}, which {trait(found)}" + (because and f": {because}"))
 
 
-def check_held(host: Part, **kinds: type[Part]) -> None:
+def check_held(host: Part, **kinds: type) -> None:
     """Raise TypeError unless a part holds parts of these kinds, by the names of its fields; in a tuple at least one."""
     for name, kind in kinds.items():
         value = getattr(host, name)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .._edge import _core
 from .._edge.values import Domain, Schedules
 
 if TYPE_CHECKING:
-    from .._edge import _core
     from .._edge.backends import Backend
 
 GROUPS = ("rotations", "orthogonal", "left", "right", "entries", "lines")
@@ -34,7 +36,14 @@ def common_degree(*degrees: float | None) -> float | None:
     return degrees[0] if len(set(degrees)) == 1 else None
 
 
-class Part:
+class _Facts(NamedTuple):
+    requires: frozenset[str]
+    reads_weights: bool
+    keeps_state: bool
+    shares: tuple[str, ...]
+
+
+class Part(ABC):
     """A step of the pipeline, as a frozen specification.
 
     A part may hold parts. What is asked of a part here is asked of those, too; it says something else only where that
@@ -56,25 +65,48 @@ class Part:
         for child in self.children():
             yield from child.tree()
 
+    @abstractmethod
+    def lower(self, into: Lowering) -> _core._Part | _core.Division:
+        """Return the core's part."""
+
+    @cached_property
+    def _facts(self) -> _Facts:
+        """What the core says of it and of all that it holds."""
+        part = self.lower(Lowering(fans=self.smallest))
+        if isinstance(part, _core.Division):  # a formula
+            return _Facts(frozenset(), False, False, ())
+        return _Facts(part.requires, part.reads_weights, part.keeps_state, part.shares)
+
+    @property
+    def smallest(self) -> tuple[int, int]:
+        """Fan-out and fan-in of the smallest block that it takes."""
+        return 1, 1
+
     @property
     def requires(self) -> frozenset[str]:
         """Names of what `Optimizer.step` must be given beside the gradients."""
-        return frozenset().union(*(child.requires for child in self.children()))
+        # The core does not know what parts written in Python need.
+        return self._facts.requires.union(*(child.requires for child in self.children()))
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether what it does depends on the weights, weight decay beside the step aside."""
+        return self._facts.reads_weights
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the core keeps arrays or numbers for it."""
+        return self._facts.keeps_state
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """Names of the numbers in the state that are the same for all blocks of the recipe."""
+        return self._facts.shares
 
     @property
     def draws(self) -> bool:
         """Whether it draws random numbers, which the names of the blocks tell apart."""
         return any(child.draws for child in self.children())
-
-    @property
-    def reads_weights(self) -> bool:
-        """Whether what it does depends on the weights, weight decay beside the step aside."""
-        return any(child.reads_weights for child in self.children())
-
-    @property
-    def keeps_state(self) -> bool:
-        """Whether the core keeps arrays or numbers for it."""
-        return any(child.keeps_state for child in self.children())
 
     @property
     def matrix(self) -> bool:
@@ -85,11 +117,6 @@ class Part:
     def equivariance(self) -> str:
         """The group that commutes with it, jointly with the weights, decay aside; see `schattor.Geometry`."""
         return common_group("rotations", *(child.equivariance for child in self.children()))
-
-    @property
-    def shares(self) -> tuple[str, ...]:
-        """Names of the numbers in the state that are the same for all blocks of the recipe."""
-        return tuple(name for child in self.children() for name in child.shares)
 
     @property
     def homogeneous(self) -> bool:

@@ -44,11 +44,6 @@ class L2Decay(Transform):
     def __post_init__(self) -> None:
         NON_NEGATIVE.check_schedulable("weight_decay", self.weight_decay)
 
-    @property
-    def reads_weights(self) -> bool:
-        """True."""
-        return True
-
     def lower(self, into: Lowering) -> _core.Transform:
         """Return the core's part."""
         return _core.L2Decay(into.value("weight_decay", NON_NEGATIVE, self.weight_decay))
@@ -80,6 +75,11 @@ class InverseInputMoment(Transform):
 
     matrix = True
 
+    @property
+    def smallest(self) -> tuple[int, int]:
+        """An input for each of the blocks of K."""
+        return 1, self.blocks
+
     beta: float = 0.95
     ridge: float = 0.2
     eps: float = 1e-8
@@ -94,11 +94,6 @@ class InverseInputMoment(Transform):
         NON_NEGATIVE.check("initial", self.initial)
         check_count("frequency", self.frequency, least=1)
         check_count("blocks", self.blocks, least=1)
-
-    @property
-    def requires(self) -> frozenset[str]:
-        """Activations."""
-        return frozenset({"activations"})
 
     @property
     def equivariance(self) -> str:
@@ -137,11 +132,6 @@ class VarianceReduction(Transform):
         NON_NEGATIVE.check_schedulable("gamma", self.gamma)
         MOMENTUM.check_schedulable("momentum", self.momentum)
         check_choice("reference", self.reference, REFERENCES)
-
-    @property
-    def requires(self) -> frozenset[str]:
-        """The gradient at the previous point, where it is the reference."""
-        return frozenset({"gradient_at_previous"} if self.reference == "same_samples" else ())
 
     def lower(self, into: Lowering) -> _core.Transform:
         """Return the core's part."""
@@ -190,11 +180,6 @@ class PrivateMean(Transform):
         POSITIVE.check_schedulable("clip", self.clip)
         NON_NEGATIVE.check_schedulable("noise_multiplier", self.noise_multiplier)
         object.__setattr__(self, "seed", check_seed("seed", self.seed))
-
-    @property
-    def requires(self) -> frozenset[str]:
-        """The samples' gradients."""
-        return frozenset({"per_example"})
 
     @property
     def homogeneous(self) -> bool:

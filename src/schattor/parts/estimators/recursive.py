@@ -49,11 +49,6 @@ class Recursive(Estimator):
     def __post_init__(self) -> None:
         FRACTION.check_schedulable("momentum", self.momentum)
 
-    @property
-    def requires(self) -> frozenset[str]:
-        """The gradient at the previous point."""
-        return frozenset({"gradient_at_previous"})
-
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
         return _core.Recursive(into.value("momentum", FRACTION, self.momentum))
@@ -99,16 +94,6 @@ class AdaptiveRecursive(Estimator):
     def __post_init__(self) -> None:
         POSITIVE.check("w", self.w)
         NON_NEGATIVE.check("c", self.c)
-
-    @property
-    def requires(self) -> frozenset[str]:
-        """The gradient at the previous point."""
-        return frozenset({"gradient_at_previous"})
-
-    @property
-    def shares(self) -> tuple[str, ...]:
-        """The sum of the squared norms and what follows from it."""
-        return "squared_norms", "momentum", "next_momentum"
 
     @property
     def homogeneous(self) -> bool:

@@ -91,24 +91,9 @@ class DistanceEstimate(Preconditioner):
         return 0 if self.beta1 > 0 else quotient(incoming, gradient)
 
     @property
-    def reads_weights(self) -> bool:
-        """True: their distance from the first ones."""
-        return True
-
-    @property
     def reads_estimate(self) -> bool:
         """Whether it keeps no average itself."""
         return self.beta1 == 0
-
-    @property
-    def keeps_state(self) -> bool:
-        """True."""
-        return True
-
-    @property
-    def shares(self) -> tuple[str, ...]:
-        """d, r, and what follows from them."""
-        return "d", "largest_d", "numerator", "d_of_step"
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""

@@ -89,11 +89,6 @@ class KroneckerInverses(Preconditioner):
         NON_NEGATIVE.check_schedulable("damping", self.damping)
         check_count("frequency", self.frequency, least=1)
 
-    @property
-    def requires(self) -> frozenset[str]:
-        """Activations and deltas."""
-        return frozenset({"activations", "deltas"})
-
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
         """Return two less than that of the estimate: deltas follow the scale of the loss, activations do not."""
         return None if incoming is None else incoming - 2

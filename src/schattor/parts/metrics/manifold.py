@@ -44,11 +44,6 @@ class TangentDual(Preconditioner):
         NON_NEGATIVE.check("step_size", self.step_size)
         NON_NEGATIVE.check("tolerance", self.tolerance)
 
-    @property
-    def reads_weights(self) -> bool:
-        """True."""
-        return True
-
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
         """Return zero."""
         return 0
@@ -81,11 +76,6 @@ class IntrinsicStiefel(Preconditioner):
     def __post_init__(self) -> None:
         check_polar(self, self.geometry)
 
-    @property
-    def reads_weights(self) -> bool:
-        """True."""
-        return True
-
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
         """Return zero."""
         return 0
@@ -114,11 +104,6 @@ class TangentProjection(Preconditioner):
     def __post_init__(self) -> None:
         for i, lines in enumerate(self.lines):
             check_choice(f"lines[{i}]", lines, LINES)
-
-    @property
-    def reads_weights(self) -> bool:
-        """True."""
-        return True
 
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
         """Return that of the estimate."""

@@ -53,11 +53,6 @@ class ScheduleFree(Update):
             inner=self.inner.lower(into), beta=self.beta, r=self.r, power=self.weight_lr_power
         )
 
-    @property
-    def keeps_state(self) -> bool:
-        """True: z, the sum of the weights and the largest lr."""
-        return True
-
     def evaluation_point(self, W: FloatArray, state: Mapping[str, FloatArray], count: int) -> FloatArray:
         """Return x."""
         if count == 0:
@@ -95,11 +90,6 @@ class Extrapolated(Update):
         return _core.Extrapolated(
             inner=self.inner.lower(into), momentum=into.value("momentum", MOMENTUM, self.momentum)
         )
-
-    @property
-    def keeps_state(self) -> bool:
-        """True: x."""
-        return True
 
     def evaluation_point(self, W: FloatArray, state: Mapping[str, FloatArray], count: int) -> FloatArray:
         """Return x."""

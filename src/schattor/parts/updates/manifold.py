@@ -25,11 +25,6 @@ class PolarRetraction(Update):
     def __post_init__(self) -> None:
         check_polar(self, self.geometry)
 
-    @property
-    def reads_weights(self) -> bool:
-        """True."""
-        return True
-
     def degree(self, incoming: float | None) -> float | None:
         """Return zero for displacements of that degree, else none."""
         return 0 if incoming == 0 else None
@@ -52,16 +47,6 @@ class Hyperball(Update):
     with the lr :math:`\eta`; the length of the displacement D does not matter, and a zero one leaves W. Zero weights
     are refused. Source: arXiv 2606.16899.
     """
-
-    @property
-    def keeps_state(self) -> bool:
-        """True: the radius."""
-        return True
-
-    @property
-    def reads_weights(self) -> bool:
-        """True."""
-        return True
 
     @property
     def keeps_norm(self) -> bool:

@@ -58,16 +58,6 @@ class WeightNormalized(Update):
         return 0 if incoming == 0 and of_lengths == 0 else None
 
     @property
-    def keeps_state(self) -> bool:
-        """True: g, the lengths of v, and what its parts keep for g."""
-        return True
-
-    @property
-    def reads_weights(self) -> bool:
-        """True."""
-        return True
-
-    @property
     def equivariance(self) -> str:
         """Signed permutations of rows, rotations of columns."""
         return "right"
