@@ -321,8 +321,11 @@ class Optimizer:
         such as `schattor.Prodigy`, times the last one. Shape factors are not in it; `explain` shows both. Schedules
         are called.
         """
-        step = self._plan.step
-        lrs = self._assembly.lrs(step)
+        with self._lock:
+            return self._lr()
+
+    def _lr(self) -> dict[str, float]:
+        lrs = self._assembly.lrs(self._plan.step)
         return {
             route.block.name: lrs[route.group] * self._plan.pace(place)
             for place, route in self._in_listed_order()
@@ -345,15 +348,16 @@ class Optimizer:
         file : text stream, optional
             Default: standard output.
         """
-        lines = [table(HEADER, self._rows())]
-        if scheduled := self._schedules.now(self._plan.step):
-            values = ", ".join(f"{what} {value:.4g}" for what, value in scheduled.items())
-            lines.append(f"at step {self._plan.step}: {values}")
-        lines += map(str, self._drivers.choices())
+        with self._lock:
+            lines = [table(HEADER, self._rows())]
+            if scheduled := self._schedules.now(self._plan.step):
+                values = ", ".join(f"{what} {value:.4g}" for what, value in scheduled.items())
+                lines.append(f"at step {self._plan.step}: {values}")
+            lines += map(str, self._drivers.choices())
         print("\n".join(lines), file=file or sys.stdout)
 
     def _rows(self) -> list[list[str]]:
-        lrs = self.lr
+        lrs = self._lr()
         return [row(route, lrs[route.block.name], self._plan.step) for route in self._listed]
 
     def __repr__(self) -> str:
@@ -364,7 +368,8 @@ class Optimizer:
         return f"{type(self).__name__}({blocks}, {total:,} parameters, {dtypes}, step {self._plan.step})"
 
     def _repr_html_(self) -> str:
-        return html_table(repr(self), HEADER, self._rows())
+        with self._lock:
+            return html_table(repr(self), HEADER, self._rows())
 
     # State
 

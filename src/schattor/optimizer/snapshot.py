@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class Snapshot:
     """What pickle and deepcopy take of an optimizer, from between two steps.
 
-    They walk over it item by item; the optimizer's lock is held from the first to the last. Arrays are the optimizer's
-    own, so that a parameter that is copied together with it stays its parameter.
+    They walk over it item by item; the optimizer's lock is held from the first array to the last. What may refuse to be
+    copied, as a user's callable, comes before: an error would keep this walk, and so the lock, alive with its
+    traceback. Arrays are the optimizer's own, so that a parameter that is copied together with it stays its parameter.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -29,13 +30,16 @@ class Snapshot:
 
     def _items(self) -> Iterator[tuple[str, Any]]:
         optimizer = self._optimizer
+        yield "class", type(optimizer)
+        recipes = optimizer._recipes
+        yield "recipes", recipes
+        yield "execution", optimizer._execution
         with optimizer._lock:
+            if optimizer._recipes is not recipes:  # a block has come in between
+                yield "recipes", optimizer._recipes
             owner = {name: block.name for block in optimizer._blocks.values() for name in block.names}
-            yield "class", type(optimizer)
             yield "names", rebuild(optimizer._structure, owner.__getitem__)
             yield "arrays", {name: block.array for name, block in optimizer._blocks.items()}
-            yield "recipes", optimizer._recipes
-            yield "execution", optimizer._execution
             yield "state", optimizer._state()
 
 
