@@ -194,7 +194,11 @@ class Arguments:
         for name, value in given.items():
             kind = self._kinds.get(name)
             if kind is not None and not kind.contains(value):
-                raise TypeError(f"{name} must be {kind.words}, got {value!r}{_instead(name, value, kind)}")
+                default = known[name].default
+                such = f" such as {default!r}" if isinstance(default, str) else ""
+                raise TypeError(
+                    f"{name} must be {kind.words}{such}, got {value!r}{_instead(name, value, kind)}"
+                )
 
     def check_names(self, names: Iterable[str]) -> None:
         """Raise TypeError for keywords that are not taken."""
