@@ -64,10 +64,12 @@ void StepInputs::addBlock(py::array weights) {
 
 std::span<BlockIo> StepInputs::gather(const Plan& plan, const py::list& gradients,
                                       const std::optional<py::list>& targets,
-                                      const std::optional<py::list>& extras) {
+                                      const std::optional<py::list>& extras,
+                                      const std::optional<py::list>& point) {
     for (std::size_t i = 0; i < io_.size(); ++i) {
         io_[i].gradient = pointer(plan, i, gradients[i]);
         io_[i].extras = extras ? extrasOf((*extras)[i].cast<py::dict>()) : Extras<void>{};
+        io_[i].point = point ? (*point)[i].cast<py::array>().data() : nullptr;
         io_[i].target = targets ? (*targets)[i].cast<py::array>().mutable_data() : weights_[i].mutable_data();
     }
     return io_;

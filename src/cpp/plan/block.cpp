@@ -37,7 +37,10 @@ public:
         for (const char c : name) salt_ = (salt_ ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
     }
 
-    const void* weights() const override { return weights_; }
+    const void* weights() const override { return at_; }
+    void standAt(const void* point) override {
+        at_ = point == nullptr ? weights_ : static_cast<const T*>(point);
+    }
 
     std::vector<State> state() override {
         std::vector<State> result;
@@ -50,21 +53,21 @@ public:
     void holdDirection() override { room_.assign(static_cast<std::size_t>(shape.size()), T(0)); }
 
     Maxima scan(const BlockIo& io, Index begin, Index length) const override {
-        return checks_.scan(static_cast<const T*>(io.gradient), weights_, begin, length);
+        return checks_.scan(static_cast<const T*>(io.gradient), at_, begin, length);
     }
 
     Magnitudes check(const BlockIo& io, const Maxima& maxima, std::span<const double> slots) override {
         Context<T> c;
         c.shape = shape;
         c.count = count;
-        c.weights = weights_;
+        c.weights = at_;
         c.slots = slots;
         return checks_.check(io, maxima, stages_.own(c, Pipeline::ofUpdate), state_, bound_);
     }
 
     Refusal checkWeights() const override {
-        if (std::isfinite(kernels::maxAbs(shape.size(), weights_))) return {};
-        return checks_.refuse(Refusal::Kind::weightsNotFinite, shape.size(), weights_);
+        if (std::isfinite(kernels::maxAbs(shape.size(), at_))) return {};
+        return checks_.refuse(Refusal::Kind::weightsNotFinite, shape.size(), at_);
     }
 
     void measure(const BlockIo& io, const StepContext& step, Arena& arena, double* sums) override {
@@ -146,12 +149,12 @@ public:
 
     void subtractWeights(const BlockIo& io, Index begin, Index length) const override {
         T* target = static_cast<T*>(io.target) + begin;
-        kernels::combine(length, 1.0, target, -1.0, weights_ + begin, target);
+        kernels::combine(length, 1.0, target, -1.0, at_ + begin, target);
     }
 
 private:
     Context<T> contextFor(const BlockIo& io, const StepContext& step, Arena& arena) const {
-        Context<T> c{shape, step.step, count, io.lr, weights_, step.slots, &arena};
+        Context<T> c{shape, step.step, count, io.lr, at_, step.slots, &arena};
         const auto samples = [](const Samples<void>& x) {
             return Samples<T>{static_cast<const T*>(x.data), x.count};
         };
@@ -273,7 +276,7 @@ private:
     /// The step from the direction on.
     void follow(Context<T> c, const Directed<T>& found, const BlockIo& io, Coupling coupling) {
         T* target = static_cast<T*>(io.target);
-        if (target != weights_) std::copy(weights_, weights_ + shape.size(), target);
+        if (target != at_) std::copy(at_, at_ + shape.size(), target);
         report = {};
         report.present = true;
         if (found.withheld) return;
@@ -320,6 +323,7 @@ private:
     }
 
     T* weights_;
+    const T* at_ = weights_;  ///< where the step is taken
     BlockState<T> state_;
     BlockChecks<T> checks_;
     BlockStages<T> stages_;

@@ -41,7 +41,9 @@ public:
     /// What is kept, as the outside sees it: the same for both dtypes.
     using State = BlockState<double>::Entry;
     virtual std::vector<State> state() = 0;
+    /// Where steps are taken from: at the weights, or at another point of their shape.
     virtual const void* weights() const = 0;
+    virtual void standAt(const void* point) = 0;  ///< null: at the weights
 
     /// Takes the room in which direct() leaves a direction.
     virtual void holdDirection() = 0;

@@ -345,6 +345,7 @@ Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slot
     const int threads = std::min(wanted, static_cast<int>(workers_.size()));
     const SingleThreadedBlas single(deterministic_ || threads == 1);
     const Run run{mode, io, {slots, step}, threads};
+    for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i]->standAt(io[i].point);
     takeTurns(run);
     passOver(run);
     if (const Refusal refusal = check(run)) return refusal;

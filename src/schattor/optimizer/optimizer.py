@@ -166,44 +166,63 @@ class Optimizer:
         with self._lock:
             self._run("step", grads, None, extras)
 
-    def update(self, grads: Any, **extras: Any) -> Any:
+    def update(self, grads: Any, *, params: Any = None, **extras: Any) -> Any:
         """Advance the state as `step` does and return new minus old parameters; the parameters stay.
 
-        It reads the parameters that the optimizer holds: where the steps depend on them, as by weight decay, add what
-        is returned to them before the next call.
+        With `params` it reads nothing that the optimizer holds but its state. Without, it reads the parameters that the
+        optimizer holds: where steps depend on them, as by weight decay, add what is returned before the next call.
 
         Parameters
         ----------
         grads, **extras : structures of arrays
             As in `step`.
+        params : structure of arrays, optional
+            The point of the gradients, in the shapes and dtypes of the parameters.
 
         Returns
         -------
         structure of fresh arrays
             In the form of the parameters; zero for untouched blocks.
-        """
-        return self._displacement("update", grads, extras)
 
-    def peek(self, grads: Any, **extras: Any) -> Any:
+        Raises
+        ------
+        ValueError
+            For `params` with a recipe whose driver measures at the parameters that the optimizer holds; and as `step`.
+
+        Examples
+        --------
+        >>> opt = st.SGD({"w": np.zeros(1)}, lr=0.5, weight_decay=0.1)
+        >>> opt.update({"w": np.ones(1)}, params={"w": np.full(1, 10.0)})
+        {'w': array([-1.])}
+        """
+        return self._displacement("update", grads, params, extras)
+
+    def peek(self, grads: Any, *, params: Any = None, **extras: Any) -> Any:
         """Return what `update` would, and advance nothing.
 
         Parameters
         ----------
-        grads, **extras : structures of arrays
-            As in `step`.
+        grads, params, **extras : structures of arrays
+            As in `update`.
 
         Returns
         -------
         structure of fresh arrays
             In the form of the parameters; zero for untouched blocks.
         """
-        return self._displacement("peek", grads, extras)
+        return self._displacement("peek", grads, params, extras)
 
-    def _displacement(self, mode: str, grads: Any, extras: Mapping[str, Any]) -> Any:
+    def _displacement(self, mode: str, grads: Any, params: Any, extras: Mapping[str, Any]) -> Any:
         with self._lock:
+            if params is not None and self._drivers:
+                raise ValueError(
+                    f"{mode} takes no params with a recipe whose driver measures at the parameters that the optimizer "
+                    "holds; write the point into them"
+                )
+            point = None if params is None else self._inputs.point(params)
             moved = {name: np.zeros_like(block.array) for name, block in self._blocks.items()}
             targets = [moved[route.block.owner][route.block.index] for route in self._routes]
-            self._run(mode, grads, targets, extras)
+            self._run(mode, grads, targets, extras, point)
             return self._in_structure(moved.__getitem__)
 
     def _in_structure(self, of_block: Callable[[str], FloatArray]) -> Any:
@@ -212,7 +231,12 @@ class Optimizer:
         return rebuild(self._structure, lambda name: of_block(owner[name]))
 
     def _run(
-        self, mode: str, grads: Any, targets: list[FloatArray] | None, extras: Mapping[str, Any]
+        self,
+        mode: str,
+        grads: Any,
+        targets: list[FloatArray] | None,
+        extras: Mapping[str, Any],
+        point: list[FloatArray] | None = None,
     ) -> None:
         if self._caller:
             self._caller.check(self._arrays)
@@ -227,7 +251,7 @@ class Optimizer:
             refusal = self._drive(gradients, given)
             if refusal is None:
                 slots = self._schedules.evaluate(self._plan.step)
-                refusal = self._plan.run(mode, gradients, slots, targets, rows)
+                refusal = self._plan.run(mode, gradients, slots, targets, rows, point)
             done = refusal is None and mode != "peek"
         finally:
             if not done:
