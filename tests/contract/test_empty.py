@@ -10,6 +10,7 @@ import pytest
 from contract.cases import CASES, DTYPES, Blocks, Case, bits, copied, draw, snapshot
 
 import schattor as st
+from schattor._edge.backends import ROUTES
 
 MATRICES: dict[str, tuple[int, ...]] = {"none x 5": (0, 5), "5 x none": (5, 0), "none": (0, 0)}
 SHAPES = {**MATRICES, "nothing": (0,)}
@@ -125,7 +126,7 @@ def test_empty_views(name: str, view: st.views.View, shape: tuple[int, ...]) -> 
 
 GEOMETRIES = (
     *(st.Schatten(p) for p in (1, 1.5, 2, 4, np.inf)),
-    *(st.Spectral(backend) for backend in ("svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh")),
+    *(st.Spectral(backend) for backend in ROUTES),
     *(st.Lp(p) for p in (1, 2, 3, np.inf)),
     st.RowNorm(),
     st.ColumnNorm(),

@@ -356,8 +356,7 @@ Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slot
         io[i].lr = groups[blocks[i]->group].lr.at(slots);
         blocks[i]->report.present = false;
         const auto& turns = groups[blocks[i]->group].turns;
-        if (turns && (io[i].gradient != nullptr || empty_[i]))
-            blocks[i]->beginTurn(turns->turn.at(slots));
+        if (turns && (io[i].gradient != nullptr || empty_[i])) blocks[i]->beginTurn(turns->turn.at(slots));
         if (empty_[i]) {
             ++blocks[i]->count;
             blocks[i]->report = {.present = true};

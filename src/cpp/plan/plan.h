@@ -149,7 +149,7 @@ private:
     std::vector<Piece> pieces_;
     std::vector<std::size_t> firstPiece_;  ///< of each block; the last entry is the number of pieces
     std::vector<bool> divided_;
-    std::vector<bool> empty_;  ///< blocks without entries that take part in the present step
+    std::vector<bool> empty_;           ///< blocks without entries that take part in the present step
     std::vector<Scaled> norms_;         ///< of each block
     std::vector<Coupling> couplings_;   ///< of each block
     std::vector<Scaled> groupNorms_;    ///< of one group's present blocks
