@@ -355,7 +355,7 @@ def tell(value: Any) -> list[str]:
     elif isinstance(value, dict):
         names += [repr(each) for pair in value.items() for each in pair]
     elif np.ndim(value):
-        names += [f"shape {np.shape(value)}", repr(float(value[0]))]
+        names += [f"shape {np.shape(value)}", *(repr(float(each)) for each in value)]
     return names
 
 

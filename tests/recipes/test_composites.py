@@ -310,7 +310,7 @@ def test_a_mode_that_is_no_name() -> None:
     opt.step(np.ones((3, 2)))
     before = W.copy()
     with pytest.raises(
-        ValueError, match=r"mode at step 1 must be one of 'row', 'col', 'rowcol', got 'diagonal'"
+        ValueError, match=r"mode of muon_eq at step 1 must be one of 'row', 'col', 'rowcol', got 'diagonal'"
     ):
         opt.step(np.ones((3, 2)))
     np.testing.assert_array_equal(W, before)

@@ -507,7 +507,7 @@ def test_wrong_values() -> None:
         (lambda: st.parts.TangentProjection(lambda t: 0, ("diagonals",)), "diagonals"),
         (lambda: st.parts.DecayInDirection(-1.0), "weight_decay"),
         (lambda: r.muown(weight_decay=-1.0), "weight_decay"),
-        (lambda: r.lamb(betas=0.9), "betas"),
+        (lambda: r.lamb(betas=(0.9, 1.0)), "betas"),
     ):
         with pytest.raises(ValueError, match=match):
             make_part()

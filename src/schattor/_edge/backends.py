@@ -69,6 +69,8 @@ def coefficient_sets() -> dict[str, CoefficientSet]:
     }
 
 
+_SETS = tuple(coefficient_sets())
+
 Triple: TypeAlias = tuple[float, float, float]
 
 Coefficients: TypeAlias = str | Triple | Sequence[Triple]
@@ -139,9 +141,7 @@ class NewtonSchulz:
     def __post_init__(self) -> None:
         steps = None if self.steps is None else check_count("steps", self.steps, least=1)
         if isinstance(self.coefficients, str):
-            check_choice(
-                "coefficients", self.coefficients, (*coefficient_sets(), "adaptive"), other="triples"
-            )
+            check_choice("coefficients", self.coefficients, (*_SETS, "adaptive"), other="triples")
         else:
             own, single = _own_coefficients(self.coefficients)
             if steps is None:

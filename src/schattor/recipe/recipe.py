@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, field, fields
 
-from .._edge.arguments import checked
-from .._edge.values import NON_NEGATIVE, Schedulable, show
+from .._edge.values import NON_NEGATIVE, Schedulable, check_flag, show
 from ..parts import (
     Additive,
     Adjustment,
@@ -26,6 +25,7 @@ from ..parts.part import Part, common_group
 from .driver import Driver
 
 _SLOTS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
     "geometry": (Geometry, MixedNorm),
     "estimator": (Estimator,),
     "frame": (Frame, type(None)),
@@ -33,6 +33,10 @@ _SLOTS: dict[str, tuple[type, ...]] = {
     "scaling": (Scaling,),
     "output": (EMA, HeavyBall, type(None)),
     "update": (Update,),
+    "coupling": (Coupling, type(None)),
+    "turns": (Turns, type(None)),
+    "pairing": (Pairing, type(None)),
+    "driver": (Driver, type(None)),
 }
 
 
@@ -43,7 +47,6 @@ def _check_part(slot: str, part: object, kinds: tuple[type, ...]) -> None:
         raise TypeError(f"{slot} must be {names}, got {part!r}{hint}")
 
 
-@checked
 @dataclass(frozen=True)
 class Recipe:
     """The parts of one optimizer, slot by slot; made by the functions of `schattor.recipes`.
@@ -102,7 +105,13 @@ class Recipe:
     driver: Driver | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.lr, type):
+            raise TypeError(
+                f"lr must be a real number or a callable, got {self.lr!r}; call it: {self.lr.__name__}(...)"
+            )
         NON_NEGATIVE.check_schedulable("lr", self.lr)
+        for flag in ("output_takes_lr", "matrices_only"):
+            check_flag(flag, getattr(self, flag))
         for slot, kinds in _SLOTS.items():
             _check_part(slot, getattr(self, slot), kinds)
         for slot, kind in (("transforms", Transform), ("adjustments", Adjustment)):

@@ -10,7 +10,7 @@ from ..parts import Additive, ScheduleFree
 from ..parts.estimators import NoMomentum
 from ..recipe.recipe import Recipe
 from .adam import adamw
-from .registry import Pair, check_pair, recipe
+from .registry import Pair, recipe
 from .sgd import sgd
 
 _MODES = (
@@ -126,6 +126,7 @@ def schedule_free_sgd(
     family="averaging",
     source="Defazio et al., arXiv 2405.15682; github.com/facebookresearch/schedule_free",
     deviations=_MODES,
+    names={"beta": "betas[0]"},
 )
 def schedule_free_adamw(
     *,
@@ -176,7 +177,7 @@ def schedule_free_adamw(
     >>> opt.evaluation_params()[0].round(6)
     array([0.5])
     """
-    beta, beta2 = check_pair(betas)
+    beta, beta2 = betas
     adam = adamw(lr=lr, betas=(0.0, beta2), eps=eps, weight_decay=weight_decay)
     averaged = schedule_free(
         replace(adam, estimator=NoMomentum()),  # the mean at beta_1 = 0, without its buffer
