@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, plain
 
 Structure: TypeAlias = Literal["diagonal", "row", "column", "kronecker", "eigenbasis"]
 
@@ -60,7 +60,7 @@ def fisher_fit(samples: npt.ArrayLike, structure: Structure) -> float:
     >>> [round(st.diagnostics.fisher_fit(samples, s), 2) for s in ("diagonal", "kronecker", "eigenbasis")]
     [0.69, 0.01, 0.01]
     """
-    G = np.asarray(samples, dtype=np.float64)
+    G = plain(samples, "samples", np.float64)
     if G.ndim != 3 or not G.size or not np.isfinite(G).all():
         raise ValueError(f"samples must be finite, of shape (N, m, n), got shape {G.shape}")
     if structure not in _ERRORS:
