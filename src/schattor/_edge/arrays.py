@@ -16,11 +16,20 @@ FLOATS: tuple[Dtype, ...] = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def refuse_masked(value: object, name: str) -> None:
-    """Raise TypeError for a masked array: what is masked would be used like the rest."""
-    if isinstance(value, np.ma.MaskedArray):
+    """Raise TypeError for a masked array, alone or in a list: what is masked would be used like the rest."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            refuse_masked(item, name)
+    elif isinstance(value, np.ma.MaskedArray):
         raise TypeError(
             f"{name} must be a plain array, got a masked one; fill it, for example with value.filled(0.0)"
         )
+
+
+def plain(value: npt.ArrayLike, name: str, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]:
+    """Return an array-like as an array, as it is if it is one, or raise TypeError for a masked one."""
+    refuse_masked(value, name)
+    return np.asarray(value, dtype=dtype)
 
 
 def prepare(value: npt.ArrayLike, name: str) -> tuple[FloatArray, tuple[int, int]]:
@@ -33,8 +42,7 @@ def prepare(value: npt.ArrayLike, name: str) -> tuple[FloatArray, tuple[int, int
     ValueError
         For more than two dimensions.
     """
-    refuse_masked(value, name)
-    array = np.asarray(value)
+    array = plain(value, name)
     if array.ndim == 2 and array.dtype in FLOATS and array.flags.c_contiguous and array.flags.aligned:
         return array, array.shape
     array = _as_floats(array, name)
@@ -53,8 +61,7 @@ def prepare_stack(value: npt.ArrayLike, name: str) -> FloatArray:
     ValueError
         For fewer than two dimensions.
     """
-    refuse_masked(value, name)
-    array = np.asarray(value)
+    array = plain(value, name)
     if array.ndim < 2:
         raise ValueError(f"{name} must have at least 2 dimensions, (..., m, n), got shape {array.shape}")
     return _as_floats(array, name)

@@ -50,6 +50,7 @@ def with_means(grads: Any, per_example: Mapping[str, Any]) -> dict[str, Any]:
     given = {} if grads is None else flatten(grads)
     for name, samples in per_example.items():
         if given.get(name) is None and samples is not None and len(samples):
+            refuse_masked(samples, f"per_example of block {name!r}")
             given[name] = np.asarray(np.mean(samples, axis=0), dtype=np.asarray(samples).dtype)
     return given
 

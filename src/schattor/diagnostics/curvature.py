@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._edge.arguments import checked, renamed
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, plain
 from .._edge.values import Domain
 from ..parts.geometries import Geometry, Schatten
 from .eigenvalues import top_eigenvalues
@@ -226,7 +226,7 @@ def muon_ratio(
     >>> st.diagnostics.muon_ratio(H, problem.gradient(params)["W"], rng=0).ratio > 1
     True
     """
-    G = np.asarray(gradient, dtype=np.float64)
+    G = plain(gradient, "gradient", np.float64)
     if L == "operator_norm":
         found = top_eigenvalues(hessian, G.shape, rtol=rtol, max_steps=max_steps, rng=rng)
         constant = abs(float(found.values[0]))
@@ -246,7 +246,7 @@ def geometry_of(norm: Norm) -> Geometry:
 
 def inner(A: npt.ArrayLike, B: npt.ArrayLike) -> float:
     """Return the inner product of two arrays of one shape, in float64."""
-    return float(np.vdot(np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64)))
+    return float(np.vdot(plain(A, "A", np.float64), plain(B, "B", np.float64)))
 
 
 def _divide(dual: FloatArray, curvatures: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._edge.arguments import checked
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, plain
 from .._edge.values import check_choice
 
 Structure: TypeAlias = Literal["diagonal", "row", "column", "kronecker", "eigenbasis"]
@@ -63,7 +63,7 @@ def fisher_fit(samples: npt.ArrayLike, structure: Structure) -> float:
     >>> [round(st.diagnostics.fisher_fit(samples, s), 2) for s in ("diagonal", "kronecker", "eigenbasis")]
     [0.69, 0.01, 0.01]
     """
-    G = np.asarray(samples, dtype=np.float64)
+    G = plain(samples, "samples", np.float64)
     if G.ndim != 3 or not G.size or not np.isfinite(G).all():
         raise ValueError(f"samples must be finite and not empty, of shape (N, m, n), got shape {G.shape}")
     check_choice("structure", structure, _ERRORS)

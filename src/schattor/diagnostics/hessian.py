@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .._edge.arguments import checked
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, plain
 
 Params: TypeAlias = Mapping[str, FloatArray]
 Hvp: TypeAlias = Callable[[Params, Params], Mapping[str, FloatArray]]
@@ -120,4 +120,4 @@ def hessian_matrix(hessian: LinearMap, shape: tuple[int, ...]) -> FloatArray:
 
 def flat(array: Any) -> FloatArray:
     """Return the entries in one vector of float64."""
-    return np.asarray(array, dtype=np.float64).ravel()
+    return plain(array, "array", np.float64).ravel()

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._edge.arguments import checked
+from .._edge.arrays import plain
 from .._edge.values import check_count
 from ..linalg.exponents import conjugate
 from ..linalg.matrices import eigen, semidefinite
@@ -65,7 +66,8 @@ def smoothness(
     >>> st.diagnostics.smoothness(change, 0.1 * D, np.inf) <= problem.lipschitz(np.inf) * (1 + 1e-12)
     True
     """
-    change, moved, geometry = np.asarray(gradient_change), np.asarray(step), geometry_of(norm)
+    change, moved = plain(gradient_change, "gradient_change"), plain(step, "step")
+    geometry = geometry_of(norm)
     if change.shape != moved.shape:
         raise ValueError(f"gradient_change has shape {change.shape}, but step has {moved.shape}")
     length = geometry.norm(moved)
@@ -149,7 +151,7 @@ def noise_scale(
         return NoiseScale(
             sum(part.covariance_trace for part in parts), sum(part.squared_norm for part in parts)
         )
-    G = np.asarray(micro_batches, dtype=np.float64)
+    G = plain(micro_batches, "micro_batches", np.float64)
     if G.ndim < 1 or len(G) < 2:
         raise ValueError(f"micro_batches must hold at least two gradients, got shape {G.shape}")
     mean, k = G.mean(axis=0), len(G)

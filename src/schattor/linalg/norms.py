@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._edge import _core
-from .._edge.arrays import Dtype, FloatArray, prepare
+from .._edge.arrays import Dtype, FloatArray, plain, prepare
 from .._edge.values import POSITIVE, check_flag
 
 RandomState: TypeAlias = int | np.random.Generator | None
@@ -162,7 +162,7 @@ def _default_rtol(dtype: Dtype) -> float:
 
 def _starts(value: npt.ArrayLike, shape: tuple[int | None, ...], name: str) -> npt.NDArray[np.float64]:
     """Return a copy of start vectors in float64, checked against a shape with None for any length."""
-    array = np.array(value, dtype=np.float64, order="C")
+    array = np.array(plain(value, name), dtype=np.float64, order="C")
     if array.ndim != len(shape) or any(w not in (None, n) for w, n in zip(shape, array.shape, strict=True)):
         expected = "(" + ", ".join("any" if w is None else str(w) for w in shape) + ")"
         raise ValueError(f"{name} must have shape {expected}, got {array.shape}")

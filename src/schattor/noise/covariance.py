@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._edge.arguments import checked
-from .._edge.arrays import FloatArray, matrix_shape, prepare
+from .._edge.arrays import FloatArray, matrix_shape, plain, prepare
 from .._edge.values import EXPONENT, check_count
 from .forms import Form, FormName, make_form
 from .jackknife import Estimate, jackknife
@@ -226,7 +226,7 @@ def covariance_of_pairs(
 
 def stack(value: npt.ArrayLike, name: str, least: int) -> tuple[FloatArray, tuple[int, int]]:
     """Return gradients as rows, and the shape of the block as a matrix."""
-    array = np.asarray(value)
+    array = plain(value, name)
     if array.ndim < 1 or len(array) < least:
         raise ValueError(
             f"{name} must hold at least {least} gradients along the first axis, got shape {array.shape}"

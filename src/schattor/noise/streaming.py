@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._edge.arguments import checked
-from .._edge.arrays import FLOATS, FloatArray, matrix_shape
+from .._edge.arrays import FLOATS, FloatArray, matrix_shape, plain
 from .._edge.saved import check_entry
 from .._edge.values import FRACTION, check_count
 from ..blocks.structure import Params, flatten
@@ -91,7 +91,7 @@ class StreamingNoise:
         self._beta = FRACTION.check("beta", beta)
         generator = np.random.default_rng(rng)
         self._blocks = {
-            name: _Block(name, np.asarray(array), form, rank, interval, batch_size, generator)
+            name: _Block(name, plain(array, f"block {name!r}"), form, rank, interval, batch_size, generator)
             for name, array in flatten(params).items()
         }
 
@@ -201,7 +201,7 @@ class StreamingNoise:
         expected = self.state_dict()
         if set(state) != set(expected):
             raise KeyError(f"the state must have the entries {sorted(expected)}, got {sorted(state)}")
-        arrays = {key: np.asarray(state[key]) for key in expected}
+        arrays = {key: plain(state[key], repr(key)) for key in expected}
         for key, wanted in expected.items():
             check_entry(key, arrays[key], wanted)
         if arrays["version"] != _VERSION:
@@ -243,7 +243,7 @@ class _Block:
 
     def check(self, G: Any, what: str) -> FloatArray:
         """Return the gradient as the core takes it, or raise."""
-        given = np.asarray(G)
+        given = plain(G, what)
         if given.dtype != self._dtype:
             raise TypeError(f"{what} must have dtype {self._dtype}, got {given.dtype}")
         if given.shape != self._shape:

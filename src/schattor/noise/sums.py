@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._edge.arguments import checked
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, plain
 from .._edge.values import EXPONENT, check_count
 from ..linalg.exponents import conjugate
 from ..parts.geometries import Schatten
@@ -115,7 +115,7 @@ def partial_sums(
     >>> bool((sums.measured < sums.bound).all()), sums.proven
     (True, True)
     """
-    c = np.asarray(coefficients, dtype=np.float64)
+    c = plain(coefficients, "coefficients", np.float64)
     if c.ndim != 1 or c.size == 0 or not np.isfinite(c).all():
         raise ValueError(f"coefficients must be finite numbers, at least one, got shape {c.shape}")
     check_count("repetitions", repetitions, least=2)

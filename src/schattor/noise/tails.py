@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._edge.arguments import checked
+from .._edge.arrays import plain
 from .._edge.values import check_count
 
 
@@ -73,7 +74,7 @@ def tail_index(norms: npt.ArrayLike, exceedances: int | None = None) -> TailInde
     >>> bool(abs(tail.value - 3) < 2 * tail.standard_error), tail.exceedances
     (True, 141)
     """
-    x = np.asarray(norms, dtype=np.float64).ravel()
+    x = plain(norms, "norms", np.float64).ravel()
     if not np.isfinite(x).all() or (x < 0).any():
         raise ValueError("norms must be finite and not negative")
     k = math.isqrt(len(x)) if exceedances is None else exceedances

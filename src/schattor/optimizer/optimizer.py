@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from .._edge import _core
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, refuse_masked
 from .._edge.backends import Backend, check_backend, check_rtol
 from .._edge.values import check_choice, check_flag, check_schedule
 from .._tables import html_table, table
@@ -288,7 +288,10 @@ class Optimizer:
                 arrays[route.block.owner][route.block.index] = point
             before = (self._structure,) if kind == "hvp" else ()
             given = function(*before, self._in_structure(arrays.__getitem__))
-            return self._inputs.arrays(given, kind)[places]
+            returned = self._inputs.arrays(given, kind)[places]
+            for route, array in zip(self._routes[places], returned, strict=True):
+                refuse_masked(array, f"what {kind} returns for block {route.block.name!r}")
+            return returned
 
         return of_blocks
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, plain
 from .._edge.saved import check_entry
 
 VERSION = 1
@@ -66,7 +66,7 @@ def check(
     for key in state:
         if key not in expected:
             raise KeyError(f"the state has {key!r}, which this optimizer lacks")
-    arrays = {key: np.asarray(state[key]) for key in expected}
+    arrays = {key: plain(state[key], repr(key)) for key in expected}
     if arrays["version"].shape != () or arrays["version"] != VERSION:
         raise ValueError(f"the state has version {arrays['version']}, expected {VERSION}")
     for key, wanted in expected.items():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._edge.arrays import FloatArray, matrix_shape
+from .._edge.arrays import FloatArray, matrix_shape, plain, refuse_masked
 from .._edge.values import NON_NEGATIVE
 from .estimators import Estimator
 from .part import Lowering, Part
@@ -33,6 +33,7 @@ class State(MutableMapping[str, Any]):
         return float(self._numbers[name][0]) if name in self._numbers else self._array(name)
 
     def __setitem__(self, name: str, value: npt.ArrayLike) -> None:
+        refuse_masked(value, f"state {name!r}")
         if name in self._numbers:
             self._numbers[name][0] = value
             return
@@ -187,7 +188,7 @@ class Bridge:
                     f"{self._where('state')} must return a dict of arrays and numbers, got {kept!r}"
                 )
             for name, value in kept.items():
-                self._declare(name, np.asarray(value, dtype=np.float64))
+                self._declare(name, plain(value, f"{self._where('state')}: {name!r}", np.float64))
 
     def _declare(self, name: object, initial: FloatArray) -> None:
         where = f"{type(self._part).__name__}.state"  # the optimizer adds the block
@@ -291,6 +292,7 @@ class Bridge:
         where = self._where(method)
         if not isinstance(result, np.ndarray):
             raise TypeError(f"{where} must return a NumPy array, got {type(result).__name__}")
+        refuse_masked(result, f"what {where} returns")
         if result.dtype != like.dtype:
             raise TypeError(f"{where} must return the block's dtype {like.dtype}, got {result.dtype}")
         if result.shape != like.shape:

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .._edge.arguments import checked
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, plain
 from .._edge.values import FRACTION, POSITIVE, check_count
 from ..linalg.matrices import matrix
-from .problem import ALL, Blocks, Chosen, Pairs, Params, Rng, SampledProblem, store
+from .problem import ALL, Blocks, Chosen, Pairs, Params, Rng, SampledProblem, read, store
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,7 +58,7 @@ class MatrixCompletion(SampledProblem):
 
     def __post_init__(self) -> None:
         M, U, V = (matrix(x, name) for x, name in ((self.observed, "observed"), (self.U, "U"), (self.V, "V")))
-        seen = np.asarray(self.seen, dtype=bool)
+        seen = plain(self.seen, "seen", bool)
         if seen.shape != M.shape or not seen.any():
             raise ValueError(
                 f"seen must be a mask of shape {M.shape} with a seen entry, got shape {seen.shape}"
@@ -127,7 +127,7 @@ class MatrixCompletion(SampledProblem):
         -------
         ndarray, shape (m, n)
         """
-        return np.where(self.seen, params["U"] @ params["V"] - self.observed, 0)
+        return np.where(self.seen, read(params, "U") @ read(params, "V") - self.observed, 0)
 
     def loss(self, params: Params) -> float:
         """Return half of the sum of the squared errors."""
@@ -136,13 +136,13 @@ class MatrixCompletion(SampledProblem):
     def gradient(self, params: Params) -> Blocks:
         """Return E V' and U' E."""
         E = self.errors(params)
-        return {"U": E @ params["V"].T, "V": params["U"].T @ E}
+        return {"U": E @ read(params, "V").T, "V": read(params, "U").T @ E}
 
     def hvp(self, params: Params, direction: Params) -> Blocks:
         """Return F V' + E D_V' and U' F + D_U' E, F being the derivative of the errors."""
-        E, U, V = self.errors(params), params["U"], params["V"]
-        F = np.where(self.seen, direction["U"] @ V + U @ direction["V"], 0)
-        return {"U": F @ V.T + E @ direction["V"].T, "V": U.T @ F + direction["U"].T @ E}
+        E, U, V = self.errors(params), read(params, "U"), read(params, "V")
+        F = np.where(self.seen, read(direction, "U") @ V + U @ read(direction, "V"), 0)
+        return {"U": F @ V.T + E @ read(direction, "V").T, "V": U.T @ F + read(direction, "U").T @ E}
 
     def factors(self, params: Params, chosen: Chosen = ALL) -> Pairs:
         """Return u and v of each seen entry's gradient; see `SampledProblem.factors`.
@@ -158,6 +158,6 @@ class MatrixCompletion(SampledProblem):
         """
         i, j = (axis[chosen] for axis in np.nonzero(self.seen))
         errors = len(self.frequencies) * self.errors(params)[i, j][:, None]
-        left, right = params["U"][i], params["V"].T[j]
-        rows, columns = np.eye(len(params["U"]))[i], np.eye(len(params["V"].T))[j]
+        left, right = read(params, "U")[i], read(params, "V").T[j]
+        rows, columns = np.eye(len(read(params, "U")))[i], np.eye(len(read(params, "V").T))[j]
         return {"U": (errors * rows, right), "V": (left, errors * columns)}

@@ -10,7 +10,7 @@ from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from .._edge.values import FINITE, NON_NEGATIVE, check_count
 from ..linalg.matrices import matrix, power, semidefinite
-from .problem import Blocks, Params, Problem, Rng, product_constant, random_rotation, store
+from .problem import Blocks, Params, Problem, Rng, product_constant, random_rotation, read, store
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -128,16 +128,16 @@ class MatrixLeastSquares(Problem):
 
     def loss(self, params: Params) -> float:
         """Return tr((W - W*)' A (W - W*) B) / 2 plus half of the squared label noise."""
-        distance = params["W"] - self.target
+        distance = read(params, "W") - self.target
         return float((distance * (self.A @ distance @ self.B)).sum()) / 2 + self.lower_bound
 
     def gradient(self, params: Params) -> Blocks:
         """Return A (W - W*) B."""
-        return {"W": self.A @ (params["W"] - self.target) @ self.B}
+        return {"W": self.A @ (read(params, "W") - self.target) @ self.B}
 
     def hvp(self, params: Params, direction: Params) -> Blocks:
         """Return A D B."""
-        return {"W": self.A @ direction["W"] @ self.B}
+        return {"W": self.A @ read(direction, "W") @ self.B}
 
     def stochastic_gradient(self, params: Params, batch: int, rng: Rng = None) -> Blocks:
         """Return the mean gradient of fresh samples.
@@ -155,7 +155,7 @@ class MatrixLeastSquares(Problem):
         check_count("batch", batch, least=1)
         generator = np.random.default_rng(rng)
         a, b = (generator.standard_normal((batch, len(C))) @ power(C, 0.5) for C in (self.A, self.B))
-        errors = ((a @ (params["W"] - self.target)) * b).sum(1)
+        errors = ((a @ (read(params, "W") - self.target)) * b).sum(1)
         errors = errors - self.label_noise * generator.standard_normal(batch)
         return {"W": (errors[:, None] * a).T @ b / batch}
 
@@ -175,7 +175,7 @@ class MatrixLeastSquares(Problem):
         dict of str to ndarray
             A symmetric matrix of order min(m, n).
         """
-        A, B, distance = self.A, self.B, params["W"] - self.target
+        A, B, distance = self.A, self.B, read(params, "W") - self.target
         if len(A) > len(B):
             A, B, distance = B, A, distance.T
         C = np.trace(B) * B + 2 * B @ B

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._edge.arguments import checked
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, plain
 from .._edge.values import NON_NEGATIVE, check_count
 from ..linalg.matrices import matrix
 from .network import Network
@@ -54,7 +54,7 @@ class AssociativeMemory(Network):
 
     def __post_init__(self) -> None:
         keys, values = matrix(self.keys, "keys"), matrix(self.values, "values")
-        weights = np.asarray(self.weights, dtype=np.float64)
+        weights = plain(self.weights, "weights", np.float64)
         if not len(keys) == len(values) == weights.size or weights.ndim != 1:
             shapes = (keys.shape, values.shape, weights.shape)
             raise ValueError(f"keys, values and weights must have one length, got shapes {shapes}")

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, plain
 from ..linalg.matrices import matrix
 from .losses import ACTIVATIONS, CROSS_ENTROPY, Activation, Loss
-from .problem import ALL, Blocks, Chosen, Pairs, Params, SampledProblem, store
+from .problem import ALL, Blocks, Chosen, Pairs, Params, SampledProblem, read, store
 
 
 class Network(SampledProblem):
@@ -119,7 +119,7 @@ class Network(SampledProblem):
         return dict(zip(self._shapes, products, strict=True))
 
     def _weights(self, params: Params) -> list[FloatArray]:
-        return [params[name] for name in self._shapes]
+        return [read(params, name) for name in self._shapes]
 
     def _forward(
         self, weights: Sequence[FloatArray], chosen: Chosen = ALL
@@ -153,7 +153,7 @@ def check_lengths(inputs: FloatArray, targets: FloatArray) -> None:
 
 def distributions(targets: npt.NDArray[np.number], count: int) -> FloatArray:
     """Return the targets as probabilities of the classes, one row for each sample."""
-    array = np.asarray(targets)
+    array = plain(targets, "targets")
     if array.ndim == 1 and array.dtype.kind in "iu":
         if array.size and array.min() < 0:
             raise ValueError(f"class numbers must not be negative, got {array.min()}")

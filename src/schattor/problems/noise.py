@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, plain
 from .._edge.values import Domain, check_count
 from ..linalg.matrices import semidefinite
 from .problem import Blocks, Params, Problem, Rng, short_repr, store
@@ -29,7 +29,7 @@ class Noise(ABC):
     def __post_init__(self) -> None:
         for name, count in zip(("rows", "columns"), self.shape, strict=True):
             check_count(name, count, least=1)
-        V = np.asarray(self.deviation, dtype=np.float64)
+        V = plain(self.deviation, "deviation", np.float64)
         store(self, deviation=semidefinite(np.diag(V) if V.ndim == 1 else V, min(self.shape), "deviation"))
 
     def __repr__(self) -> str:

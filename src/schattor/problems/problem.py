@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, refuse_masked
 from .._edge.values import EXPONENT, check_count
 from ..linalg.exponents import weight_exponent
 from ..parts.geometries import Lp
@@ -247,6 +247,12 @@ def product_constant(left: npt.ArrayLike, right: npt.ArrayLike, p: float) -> flo
     descending = [np.sort(np.asarray(x, dtype=np.float64))[::-1] for x in (left, right)]
     k = min(map(len, descending))
     return Lp(weight_exponent(p)).norm(descending[0][:k] * descending[1][:k])
+
+
+def read(params: Params, name: str) -> FloatArray:
+    """Return a block of a point or a direction."""
+    refuse_masked(params[name], f"block {name!r}")
+    return params[name]
 
 
 def store(problem: Any, **values: Any) -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .._edge.arguments import checked
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, plain
 from .._edge.values import check_count
 from ..linalg.matrices import matrix, semidefinite
-from .problem import Blocks, Params, Problem, Rng, product_constant, random_rotation, store
+from .problem import Blocks, Params, Problem, Rng, product_constant, random_rotation, read, store
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,7 +74,7 @@ class MatrixQuadratic(Problem):
         MatrixQuadratic
         """
         check_count("columns", columns, least=1)
-        eigenvalues = np.asarray(spectrum, dtype=np.float64)
+        eigenvalues = plain(spectrum, "spectrum", np.float64)
         generator = np.random.default_rng(rng)
         target = generator.standard_normal((len(eigenvalues), columns))
         rotation = random_rotation(len(eigenvalues), generator)
@@ -86,16 +86,16 @@ class MatrixQuadratic(Problem):
 
     def loss(self, params: Params) -> float:
         """Return tr((W - W*)' Q (W - W*))."""
-        distance = params["W"] - self.target
+        distance = read(params, "W") - self.target
         return float((distance * (self.Q @ distance)).sum())
 
     def gradient(self, params: Params) -> Blocks:
         """Return 2 Q (W - W*)."""
-        return {"W": 2 * (self.Q @ (params["W"] - self.target))}
+        return {"W": 2 * (self.Q @ (read(params, "W") - self.target))}
 
     def hvp(self, params: Params, direction: Params) -> Blocks:
         """Return 2 Q D."""
-        return {"W": 2 * (self.Q @ direction["W"])}
+        return {"W": 2 * (self.Q @ read(direction, "W"))}
 
     def lipschitz(self, p: float) -> float:
         r"""Return the Lipschitz constant of the gradient from :math:`S_p` to :math:`S_q`, which is exact.

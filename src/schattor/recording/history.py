@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arrays import plain
 from .metrics import PER_NORM
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class History(Mapping[str, Array]):
     """
 
     def __init__(self, arrays: Mapping[str, npt.ArrayLike]) -> None:
-        self._arrays = {name: np.asarray(x) for name, x in arrays.items()}
+        self._arrays = {name: plain(x, name) for name, x in arrays.items()}
 
     def __getitem__(self, name: str) -> Array:
         return self._arrays[name]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._edge.arguments import checked
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, plain
 from .._edge.values import Domain
 from ..linalg.exponents import conjugate, weight_exponent
 from ..linalg.matrices import eigen, matrix, power, semidefinite
@@ -124,7 +124,7 @@ def martingale_bound(
     >>> round(st.theory.martingale_bound(np.eye(4), [0.5, 0.5], np.inf), 12)
     8.0
     """
-    c = np.asarray(coefficients, dtype=np.float64)
+    c = plain(coefficients, "coefficients", np.float64)
     return variance_proxy(covariance, norm) ** 2 * float((c * c).sum())
 
 
