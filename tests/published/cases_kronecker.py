@@ -88,8 +88,9 @@ GRAFTS: dict[str, tuple[Graft, st.parts.Preconditioner]] = {
 # space, which the root multiplies by eps^-1/2 = 1e6, and by its own error: some 1e-9 of the step.
 RANK_DEFICIENT: dict[str, Any] = {"published_tolerance": 5e-9, "tolerance": 5e-9}
 # A root from four gradients that serves later ones: the step has components of 1e6 ||u|| along eigenvectors whose
-# eigenvalues, eps = 1e-12, carry an error of 1e-16 times the largest, some 20. In float32 that error exceeds eps.
-STALE: dict[str, Any] = {"published_tolerance": 5e-4, "tolerance": 5e-4, "float32": False}
+# eigenvalues, eps = 1e-12, carry an error of 2.2e-16 times the largest, some 20: 4.4e-3 of them, half of that in the
+# root. How much of it shows depends on the processor's kernels. In float32 that error exceeds eps.
+STALE: dict[str, Any] = {"published_tolerance": 2.2e-3, "tolerance": 2.2e-3, "float32": False}
 
 
 def shampoo_cases(
