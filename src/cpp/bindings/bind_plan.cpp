@@ -51,6 +51,11 @@ public:
         inputs_.addBlock(std::move(weights));
     }
 
+    bool overlaps(const py::array& a) const {
+        const auto* begin = static_cast<const std::byte*>(a.data());
+        return plan.overlaps(begin, begin + a.nbytes());
+    }
+
     /// Block i reads the weights of block j; all directions of its group then come before the first move.
     void pair(std::size_t i, std::size_t j) {
         plan.blocks.at(i)->partner = plan.blocks.at(j).get();
@@ -61,8 +66,7 @@ public:
     /// None, or what was refused. `targets` is None for a step. Raises what a part in Python has raised.
     std::optional<Refusal> run(const std::string& mode, const py::list& gradients,
                                const std::vector<double>& slots, const std::optional<py::list>& targets,
-                               const std::optional<py::list>& extras,
-                               const std::optional<py::list>& point) {
+                               const std::optional<py::list>& extras, const std::optional<py::list>& point) {
         const Mode kind =
             named<Mode>("mode", mode, {{"step", Mode::step}, {"update", Mode::update}, {"peek", Mode::peek}});
         const std::span<BlockIo> io = inputs_.gather(plan, gradients, targets, extras, point);
@@ -151,6 +155,7 @@ void bindPlan(py::module_& m) {
              py::arg("cols"), py::arg("parts"), py::arg("group"), py::arg("weight"))
         .def("pair", &PyPlan::pair, py::arg("block"), py::arg("partner"))
         .def("finish", [](PyPlan& p) { p.plan.finish(); })
+        .def("overlaps", &PyPlan::overlaps, py::arg("array"))
         .def("run", &PyPlan::run, py::arg("mode"), py::arg("gradients"), py::arg("slots"), py::arg("targets"),
              py::arg("extras"), py::arg("point"))
         .def("skip", [](PyPlan& p) { p.plan.skip(); })

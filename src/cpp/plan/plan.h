@@ -67,7 +67,7 @@ public:
     std::size_t addGroup(Group group);
     /// `weight` is the block's weight in its group's coupler.
     void addBlock(std::unique_ptr<Block> block, std::size_t group, Value weight);
-    /// Makes room for a step; called once, when all blocks are there.
+    /// Makes room for a step; called when all blocks are there, and again when more have come.
     void finish();
 
     /// One entry of `io` per block. With a refusal, or with an error in `failure`, nothing has changed. One
@@ -84,6 +84,8 @@ public:
     /// Whether a gradient at [begin, end) must be copied before the step, which writes the weights: it
     /// overlaps those of another block, or its own in another place than entry by entry.
     bool mustCopy(std::size_t block, const void* begin, const void* end) const;
+    /// Whether memory at [begin, end) is that of some block's weights.
+    bool overlaps(const void* begin, const void* end) const { return mustCopy(blocks.size(), begin, end); }
 
     /// Whether a block is worked through in pieces that stay in the cache from the first part to the last.
     bool divided(std::size_t block) const { return divided_.at(block); }
@@ -137,7 +139,7 @@ private:
 
     bool deterministic_;
     int threads_;
-    bool broken_ = false;  ///< a step broke off, and could not be taken back
+    bool broken_ = false;        ///< a step broke off, and could not be taken back
     struct alignas(64) Worker {  // on cache lines of its own
         Arena arena;
     };

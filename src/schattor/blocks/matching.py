@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase, translate
 from typing import TypeVar
 
@@ -30,6 +30,17 @@ def match(patterns: Mapping[str, Value], names: Sequence[str], what: str) -> dic
         if name not in result:
             raise KeyError(f"{what}: nothing matches block {name!r}; the keys are {list_names(patterns)}")
     return result
+
+
+def key_of_new(patterns: Mapping[str, Value], name: str, known: Collection[str]) -> str | None:
+    """Return the key that serves a name beside the known ones, all of which have theirs; None where none does.
+
+    None also where the name is a key that has been a glob so far.
+    """
+    if name in patterns:
+        glob = any(character in name for character in "*?[")
+        return None if glob and any(fnmatchcase(other, name) for other in known) else name
+    return next((key for key in patterns if key not in known and fnmatchcase(name, key)), None)
 
 
 def _assign(patterns: Mapping[str, Value], names: Sequence[str], what: str) -> dict[str, Value]:

@@ -67,6 +67,7 @@ class Assembly:
         self._execution = execution
         self._names: set[str] = set()
         self._lrs: list[Scheduled] = []  # of the groups
+        self._groups: dict[int, _Group] = {}  # by the id of the recipe that was given
         for block in blocks:
             _check_tied_keys(block, recipes)
         chosen = match(recipes, [block.name for block in blocks], "routes")
@@ -78,6 +79,33 @@ class Assembly:
             self._add_group(chosen[served[0].name], served)
         self._pair()
         self.plan.finish()
+
+    def join(self, block: Block, recipe: Recipe, recipes: Mapping[str, Recipe]) -> bool:
+        """Add a block behind the others, in a time that does not grow as theirs; return whether that was possible.
+
+        It is where the plan becomes the one that a construction with this block would make, and where nothing has to
+        be asked of the others: no driver, no turns or pairs, no weights by name, no view. Raises as the construction.
+        """
+        group, last = self._groups.get(id(recipe)), self.routes[-1].group
+        coupling = recipe.block_coupling
+        alone = recipe.driver is None and recipe.turns is None and recipe.pairing is None
+        by_name = isinstance(recipe.geometry, MixedNorm) or (
+            coupling is not None and isinstance(coupling.weights, Mapping)
+        )
+        if not alone or by_name or block.view is not None or (group is not None and group.number != last):
+            return False
+        if self.plan.overlaps(block.array):
+            return False
+        check_fit([(block, recipe)], recipes)
+        if group is None:
+            self._add_group(recipe, [block])
+        else:
+            self._claim([block.name])
+            weight = coupling.weights if coupling else 1.0
+            assert not isinstance(weight, Mapping)
+            self.routes.append(self._add_block(group, block, weight))
+        self.plan.finish()
+        return True
 
     def lrs(self, step: int) -> list[float]:
         """Return the lr of each group's recipe at a step, schedule included."""
@@ -94,16 +122,18 @@ class Assembly:
         schedule = self._execution["schedule"]
         if recipe.lr is by_driver and schedule is not None:
             raise ValueError(f"{recipe.name} chooses its own lr here, which schedule= would change")
+        given = recipe
         recipe, weighted = self.drivers.start(recipe, pieces, len(self.routes))
         value = self.schedules.value
         turns = self._scheduled_turns(recipe, recipe.turns, len(pieces)) if recipe.turns else None
-        group = self.plan.add_group(
+        number = self.plan.add_group(
             lr=value(f"lr of {recipe.name}", NON_NEGATIVE, recipe.lr, factor=schedule),
             outer=coupling.outer if coupling else None,
             turns=turns,
         )
         self._lrs.append(Scheduled(f"lr of {recipe.name}", NON_NEGATIVE, recipe.lr, factor=schedule))
-        self.routes += [self._add_block(recipe, piece, group, weight) for piece, weight in weighted]
+        group = self._groups[id(given)] = _Group(recipe, number)
+        self.routes += [self._add_block(group, piece, weight) for piece, weight in weighted]
 
     def _claim(self, names: Any) -> None:
         """Take names for blocks, or raise where a view gives a piece the name of another block."""
@@ -135,46 +165,67 @@ class Assembly:
             _check_pair(route, self.routes[places[partner]])
             self.plan.pair(i, places[partner])
 
-    def _add_block(self, recipe: Recipe, block: Block, group: int, weight: Schedulable) -> Route:
-        geometry = recipe.geometry_of(block.owner)
+    def _add_block(self, group: _Group, block: Block, weight: Schedulable) -> Route:
+        recipe = group.recipe
         recipe.update.check_weights(block.name, block.array)
         rows, cols = block.shape
-        into = Lowering(
-            schedules=self.schedules,
-            recipe=recipe.name,
-            fans=block.fans,
-            transposed=block.transposed,
-            left=recipe.pairing.is_left(block.name) if recipe.pairing else None,
-            backend=self._execution["backend"],
-            rtol=self._execution["rtol"],
-            block=block.name,
-            failure=self.plan.failure,
-        )
         try:
-            parts = {
-                "transforms": [transform.lower(into) for transform in recipe.transforms],
-                "estimator": recipe.estimator.lower(into),
-                "frame": recipe.frame.lower(into) if recipe.frame else None,
-                "preconditioner": recipe.preconditioner.lower(into) if recipe.preconditioner else None,
-                "geometry": geometry.lower(into),
-                "adjustments": [adjustment.lower(into) for adjustment in recipe.adjustments],
-                "scaling": recipe.scaling.lower(into),
-                "output": recipe.output.lower(into) if recipe.output else None,
-                "output_takes_lr": recipe.output_takes_lr,
-                "update": recipe.update.lower(into),
-            }
             self.plan.add_block(
                 name=block.name,
                 weights=block.array,
                 rows=rows,
                 cols=cols,
-                parts=parts,
-                group=group,
+                parts=self._parts_of(group, block),
+                group=group.number,
                 weight=self.schedules.value(f"weight of {block.name!r}", POSITIVE, weight),
             )
         except ValueError as error:
             raise ValueError(f"block {block.name!r}: {error}") from None
-        return Route(block, recipe, recipe.signature(), group)
+        return Route(block, recipe, group.signature, group.number)
+
+    def _parts_of(self, group: _Group, block: Block) -> dict[str, Any]:
+        """Return the core's parts for a block; blocks of one shape share them, since parts hold no state."""
+        recipe, geometry = group.recipe, group.recipe.geometry_of(block.owner)
+        left = recipe.pairing.is_left(block.name) if recipe.pairing else None
+        key = (block.fans, block.transposed, left, id(geometry))
+        if key in group.lowered:
+            return group.lowered[key]
+        into = Lowering(
+            schedules=self.schedules,
+            recipe=recipe.name,
+            fans=block.fans,
+            transposed=block.transposed,
+            left=left,
+            backend=self._execution["backend"],
+            rtol=self._execution["rtol"],
+            block=block.name,
+            failure=self.plan.failure,
+        )
+        parts = {
+            "transforms": [transform.lower(into) for transform in recipe.transforms],
+            "estimator": recipe.estimator.lower(into),
+            "frame": recipe.frame.lower(into) if recipe.frame else None,
+            "preconditioner": recipe.preconditioner.lower(into) if recipe.preconditioner else None,
+            "geometry": geometry.lower(into),
+            "adjustments": [adjustment.lower(into) for adjustment in recipe.adjustments],
+            "scaling": recipe.scaling.lower(into),
+            "output": recipe.output.lower(into) if recipe.output else None,
+            "output_takes_lr": recipe.output_takes_lr,
+            "update": recipe.update.lower(into),
+        }
+        if not group.per_block:
+            group.lowered[key] = parts
+        return parts
+
+
+class _Group:
+    """The blocks that one recipe serves, on the way into the plan."""
+
+    def __init__(self, recipe: Recipe, number: int) -> None:
+        self.recipe, self.number = recipe, number
+        self.signature = recipe.signature()
+        self.per_block = any(held.per_block for part in recipe.parts for held in part.tree())
+        self.lowered: dict[tuple[object, ...], dict[str, Any]] = {}
 
 
 def _check_tied_keys(block: Block, recipes: Mapping[str, Recipe]) -> None:

@@ -20,6 +20,7 @@ from .._tables import html_table, table
 from ..blocks.block import make_blocks
 from ..blocks.caller import Caller
 from ..blocks.extras import flatten_extras, with_means
+from ..blocks.matching import key_of_new
 from ..blocks.structure import Params, rebuild
 from ..blocks.views import View
 from ..recipe.recipe import Recipe
@@ -487,14 +488,36 @@ class Optimizer:
         if name in self._arrays:
             raise ValueError(f"there is a block {name!r} already")
         with self._lock:
-            saved = self._state()
             recipes = self._recipes if recipe is None else {name: recipe, **self._recipes}
+            if self._join(name, array, recipes):
+                return
+            saved = self._state()
             grown = type(self).__new__(type(self))
             grown._assemble({**self._structure, name: array}, recipes, self._execution)
             grown._load({**grown._state(), **saved})
             self.__dict__.update(grown.__dict__)
             if self._caller:
                 self._caller.joined.add(name)
+
+    def _join(self, name: str, array: FloatArray, recipes: Mapping[str, Recipe]) -> bool:
+        """Add a block where the others need not be made anew; return whether that was possible."""
+        key = key_of_new(recipes, name, self._blocks)
+        if key is None or self._execution["views"]:
+            return False
+        block = make_blocks({name: array}, None)[0]
+        if not self._assembly.join(block, recipes[key], recipes):
+            return False
+        self._recipes = recipes
+        self._blocks[name] = block
+        self._arrays[name] = array
+        self._structure[name] = array
+        self._listed.append(self._routes[-1])
+        self._inputs = Inputs(self._blocks, self._routes)
+        self._requires = self._requires | recipes[key].requires
+        self._reads = self._reads | self._requires
+        if self._caller:
+            self._caller.joined.add(name)
+        return True
 
     def __reduce__(self) -> tuple[Any, ...]:
         return restore, (Snapshot(self),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -131,6 +131,8 @@ class Row:
 
 class PythonPart(Part):
     """What the slots below have in common: a part that may keep state, and that claims nothing of itself."""
+
+    per_block: ClassVar[bool] = True  # the errors name the block
 
     def state(self, shape: tuple[int, int]) -> Mapping[str, npt.ArrayLike]:
         """Return what the part keeps for a block of this shape, by name, as it is before the first step.

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from .._edge import _core
 from .._edge.values import Domain, Schedules
@@ -52,6 +52,9 @@ class Part(ABC):
 
     def __repr__(self) -> str:  # of one that is no dataclass
         return f"{type(self).__name__}()"
+
+    per_block: ClassVar[bool] = False
+    """Whether each block needs one of its own in the core."""
 
     def children(self) -> tuple[Part, ...]:
         """Return the parts that it holds: those among its fields, alone or in tuples."""

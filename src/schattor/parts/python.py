@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy.typing as npt
 
@@ -24,7 +25,8 @@ class PythonTransform(PythonPart, Transform):
 
     Examples
     --------
-    >>> from dataclasses import dataclass
+    >>> from typing import ClassVar
+    from dataclasses import dataclass
     >>> @dataclass(frozen=True)
     ... class Centred(st.parts.PythonTransform):
     ...     '''Take off the mean of each row.'''
@@ -103,6 +105,8 @@ class PythonGeometry(Geometry, ABC):
     >>> Largest().regularized(np.array([[3.0, -4.0]]))
     array([[-7.,  7.]])
     """
+
+    per_block: ClassVar[bool] = True
 
     @property
     def equivariance(self) -> str:
