@@ -27,7 +27,7 @@ def test_update_rms_is_that_of_the_displacement(case: Case, dtype: type) -> None
     tolerance = 64 * float(np.finfo(dtype).eps)
     for t, G in enumerate(gradients):
         D = opt.update(G)
-        assert opt.report.step == t
+        assert opt.report.step == t + 1
         assert set(opt.report) == case.movers(t)
         for name, row in opt.report.items():
             assert row.update_rms == pytest.approx(rms(D[name]), rel=tolerance), name
@@ -39,11 +39,29 @@ def test_update_rms_is_that_of_the_displacement(case: Case, dtype: type) -> None
             assert row.dual_norm > 0 or (t == 0 and case.withholds_first)
 
 
-@pytest.mark.parametrize(
-    "case",
-    [case for case in CASES if case.takes("weight_decay") and not case.make(weight_decay=0.5).reads_weights],
-    ids=str,
-)
+DECAYING = [
+    case for case in CASES if case.takes("weight_decay") and not case.make(weight_decay=0.5).reads_weights
+]
+
+
+def moves_several_points(case: Case) -> bool:
+    """Whether the update keeps several points, of which decay moves one: it tells the whole displacement."""
+    return isinstance(case.make().update, st.parts.ScheduleFree | st.parts.Extrapolated)
+
+
+@pytest.mark.parametrize("case", [case for case in DECAYING if moves_several_points(case)], ids=str)
+def test_update_rms_of_several_points(case: Case) -> None:
+    """What the weights have moved, decay included."""
+    W, gradients = problem(case, np.float64, 4)
+    opt = Supplied(copied(W), case.make(weight_decay=0.5))
+    for G in gradients:
+        before = copied(opt.params)
+        opt.step(G)
+        for name, row in opt.report.items():
+            assert row.update_rms == pytest.approx(rms(opt.params[name] - before[name]), rel=64 * EPS), name
+
+
+@pytest.mark.parametrize("case", [case for case in DECAYING if not moves_several_points(case)], ids=str)
 def test_decay_is_not_in_the_report(case: Case) -> None:
     """With the same gradients the rows do not depend on a decay beside the step.
 
@@ -172,7 +190,7 @@ def test_report_before_the_first_step_and_after_skips() -> None:
     row = opt.report["0"]
     opt.step([np.array([1.0, np.nan])])
     assert opt.report["0"] == row
-    assert (opt.report.step, opt.report.skipped_steps, opt.skipped_steps, opt.step_count) == (0, 1, 1, 1)
+    assert (opt.report.step, opt.report.skipped_steps, opt.skipped_steps, opt.step_count) == (1, 1, 1, 1)
     with pytest.raises(KeyError):
         opt.report["other"]
 
@@ -184,8 +202,8 @@ def test_report_is_a_snapshot() -> None:
     first = opt.report
     rows = dict(first)
     opt.step([np.full(2, 7.0)])
-    assert (first.step, dict(first)) == (0, rows)
-    assert opt.report.step == 1
+    assert (first.step, dict(first)) == (1, rows)
+    assert opt.report.step == 2
     assert opt.report["0"] != rows["0"]
 
 

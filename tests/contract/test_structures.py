@@ -218,16 +218,31 @@ def test_groups_couple_their_own_blocks_only() -> None:
     np.testing.assert_allclose([params[i][0] for i in "abc"], [-0.6, -0.8, -1.0], rtol=1e-14)
 
 
-def test_rebinding_is_not_seen() -> None:
-    """The optimizer keeps the arrays it was given: a rebound entry of the dict does not move."""
-    params = {"W": np.zeros(2)}
-    original = params["W"]
+@pytest.mark.parametrize("nested", [False, True])
+def test_rebinding_is_noticed(nested: bool) -> None:
+    """The optimizer keeps the arrays it was given: a step that finds others in the caller's dict moves none."""
+    inner = {"W": np.zeros(2), "b": np.zeros(1)}
+    params: dict[str, Any] = {"layer": inner} if nested else inner
+    name = "layer/W" if nested else "W"
+    grads = {key: np.ones_like(array) for key, array in (("W", inner["W"]), ("b", inner["b"]))}
+    grads = {"layer": grads} if nested else grads
+    original = inner["W"]
     opt = st.SGD(params, lr=1.0)
-    params["W"] = np.zeros(2)
-    opt.step({"W": np.ones(2)})
+    inner["W"] = np.zeros(2)
+    for call in (opt.step, opt.update, opt.peek):
+        with pytest.raises(ValueError, match=f"{name!r} of params is another array"):
+            call(grads)
+    inner["W"] = original[:]  # the same memory
+    opt.step(grads)
     np.testing.assert_array_equal(original, [-1, -1])
-    np.testing.assert_array_equal(params["W"], [0, 0])
-    assert opt.params["W"] is original
+    inner["new"] = np.zeros(2)
+    with pytest.raises(ValueError, match=r"new.*add_block"):
+        opt.step(grads)
+    del inner["new"], inner["b"]
+    with pytest.raises(ValueError, match="lacks block"):
+        opt.step(grads)
+    assert opt.params[name] is original
+    assert opt.step_count == 1
 
 
 def test_empty_blocks() -> None:

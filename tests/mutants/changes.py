@@ -31,6 +31,13 @@ class Change:
     reason: str
 
 
+def file_of(test: str, root: Path) -> Path:
+    """Return the file of a test: a path from the root, or the name of a program of the C++ tests."""
+    if "/" in test:
+        return root / test
+    return next((root / "tests" / "cpp").rglob(f"{test}.cpp"), root / f"{test}.cpp")
+
+
 def place_of(change: Change, root: Path) -> tuple[Path, str]:
     """Return the file that a change is made in, and what it holds.
 
@@ -70,36 +77,36 @@ CHANGES = (
     ),
     Change(
         name="bound: samples",
-        text="if (extras[i] > 0.0 && !(extras[i] <= largestSample()))",
-        replacement="if (false && extras[i] > largestSample())",
+        text="if (extras[i] > 0.0 && !(extras[i] <= mostOfSamples_))",
+        replacement="if (false && extras[i] > mostOfSamples_)",
         tests=("tests/recipes/test_kronecker_recipes.py",),
         reason="activations whose squares overflow make the state infinite",
     ),
     Change(
         name="bound: a loaded momentum",
-        text="held_ = std::max(held_, kernels::maxAbs(static_cast<Index>(array.size()), array.data()));",
-        replacement="static_cast<void>(array);",
+        text="void stateWritten() override { bound_ = state_.largest(Pipeline::ofEstimator); }",
+        replacement="void stateWritten() override {}",
         tests=(f"{MAGNITUDES}::test_loaded_momentum_counts",),
         reason="a momentum that was loaded counts as zero in the joint bound",
     ),
     Change(
         name="bound: the momentum so far",
-        text="g = pullBack(g);\n        held_ = io.estimate;",
-        replacement="g = pullBack(g);",
+        text="if (result.withheld) return result;\n        bound_ = io.estimate;",
+        replacement="if (result.withheld) return result;",
         tests=(MAGNITUDES,),
         reason="the momentum of a block without a gradient counts as zero in the joint bound",
     ),
     Change(
         name="bound: the momentum after a peek",
-        text="turn_ = savedTurn_;\n        held_ = savedHeld_;",
-        replacement="turn_ = savedTurn_;",
+        text="turn_ = saved_.turn;\n        bound_ = saved_.bound;",
+        replacement="turn_ = saved_.turn;",
         tests=(MAGNITUDES,),
         reason="a peek at a huge gradient makes later steps be refused",
     ),
     Change(
         name="bound: the gain of the estimator",
-        text="result.estimate = std::max(largest * gain, b * held_ + (1.0 - b) * largest * gain);",
-        replacement="result.estimate = std::max(largest, b * held_ + (1.0 - b) * largest);",
+        text="result.estimate = std::max(largest * gain, b * bound + (1.0 - b) * largest * gain);",
+        replacement="result.estimate = std::max(largest, b * bound + (1.0 - b) * largest);",
         tests=(MAGNITUDES,),
         reason="a heavy ball is ten gradients long, and the step follows it",
     ),
@@ -305,9 +312,9 @@ CHANGES = (
     ),
     Change(
         name="length: the norm of a clipped step without its shape factor",
-        text="const double norm = shapeFactor_ * oracle.dualNorm.full();",
-        replacement="const double norm = oracle.dualNorm.full();",
-        tests=("tests/recipes/test_scion.py",),
+        text="const double norm = shapeFactor_ * oracle.dualNorm.full();\n        return constrained_",
+        replacement="const double norm = oracle.dualNorm.full();\n        return constrained_",
+        tests=("tests/recipes/test_clipped_scion.py",),
         reason="the dual norm is that of another geometry than the step",
     ),
     Change(
@@ -319,8 +326,8 @@ CHANGES = (
     ),
     Change(
         name="length: the report of an update that changes it",
-        text="if (moved != plain) report.stepSize *= moved / plain;",
-        replacement="",
+        text="? moved.times * c.lr * length / oracle.ballScale : 0.0;",
+        replacement="? c.lr * length / oracle.ballScale : 0.0;",
         tests=("tests/contract/test_report.py", "tests/recipes/test_composites.py"),
         reason="the report's step size is not that of the step",
     ),

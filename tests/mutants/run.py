@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-from mutants.changes import CHANGES, Change, place_of  # noqa: E402
+from mutants.changes import CHANGES, Change, file_of, place_of  # noqa: E402
 
 from schattor._provenance import provenance  # noqa: E402
 
@@ -150,7 +150,7 @@ def digest(change: Change) -> str:
     path, content = place_of(change, ROOT)
     parts = [repr(change), str(path.relative_to(ROOT)), content]
     for test in change.tests:
-        file = ROOT / test.partition("::")[0] if "/" in test else ROOT / "tests" / "cpp" / f"{test}.cpp"
+        file = file_of(test.partition("::")[0], ROOT)
         files = sorted(file.rglob("*.py")) if file.is_dir() else [file]
         parts += [x.read_text(encoding="utf-8") for x in files]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mutants.changes import CHANGES, Change, place_of
+from mutants.changes import CHANGES, Change, file_of, place_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,7 +17,7 @@ def test_each_can_be_made(change: Change) -> None:
     assert change.text != change.replacement
     for test in change.tests:
         file, _, name = test.partition("::")
-        path = ROOT / file if "/" in test else ROOT / "tests" / "cpp" / f"{file}.cpp"
+        path = file_of(file, ROOT)
         assert path.exists(), test
         assert not name or f"def {name}(" in path.read_text(), test
 

@@ -94,7 +94,15 @@ def test_orthogonalised_methods(nesterov: bool, decay: str, shape: tuple[int, in
     hyper = {**common, "beta2": lambda t: 0.9 - 0.05 * t, "weight_decay": 0.2, "decay": decay}
     assert_literal(r.normuon(**hyper), layerwise.normuon, shape, scale, renamed(hyper), backend="svd")
     hyper = {**common, "eps": 1e-3, "weight_decay": lambda t: 0.1 * t, "decay": decay}
-    assert_literal(r.adamuon(**hyper), layerwise.adamuon, shape, scale, renamed(hyper), decided(shape, hyper), backend="svd")
+    assert_literal(
+        r.adamuon(**hyper),
+        layerwise.adamuon,
+        shape,
+        scale,
+        renamed(hyper),
+        decided(shape, hyper),
+        backend="svd",
+    )
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

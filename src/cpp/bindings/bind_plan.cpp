@@ -63,13 +63,17 @@ public:
         plan.groups[plan.blocks[j]->group].barrier = true;
     }
 
+    /// The next run is at this point instead of at the weights.
+    void standAt(py::list point) { point_ = std::move(point); }
+
     /// None, or what was refused. `targets` is None for a step. Raises what a part in Python has raised.
     std::optional<Refusal> run(const std::string& mode, const py::list& gradients,
                                const std::vector<double>& slots, const std::optional<py::list>& targets,
-                               const std::optional<py::list>& extras, const std::optional<py::list>& point) {
+                               const std::optional<py::list>& extras) {
         const Mode kind =
             named<Mode>("mode", mode, {{"step", Mode::step}, {"update", Mode::update}, {"peek", Mode::peek}});
-        const std::span<BlockIo> io = inputs_.gather(plan, gradients, targets, extras, point);
+        const std::span<BlockIo> io =
+            inputs_.gather(plan, gradients, targets, extras, std::exchange(point_, {}));
         Refusal refusal;
         {
             const py::gil_scoped_release nogil;
@@ -113,6 +117,7 @@ private:
     }
 
     StepInputs inputs_;
+    std::optional<py::list> point_;
 };
 
 void bindRefusal(py::module_& m) {
@@ -157,7 +162,8 @@ void bindPlan(py::module_& m) {
         .def("finish", [](PyPlan& p) { p.plan.finish(); })
         .def("overlaps", &PyPlan::overlaps, py::arg("array"))
         .def("run", &PyPlan::run, py::arg("mode"), py::arg("gradients"), py::arg("slots"), py::arg("targets"),
-             py::arg("extras"), py::arg("point"))
+             py::arg("extras"))
+        .def("stand_at", &PyPlan::standAt, py::arg("point"))
         .def("skip", [](PyPlan& p) { p.plan.skip(); })
         .def_property_readonly("failure", [](const PyPlan& p) { return p.plan.failure; })
         .def("report", &PyPlan::report)

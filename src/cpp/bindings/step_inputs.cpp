@@ -28,7 +28,9 @@ constexpr std::array inputs = {
 Extras<void> extrasOf(const py::dict& given) {
     Extras<void> extras;
     for (const ExtraInput& input : inputs)
-        if (given.contains(input.name)) input.take(given[input.name].cast<py::array>(), extras);
+        // pybind11's own look-up makes a std::string of the name.
+        if (PyObject* value = PyDict_GetItemString(given.ptr(), input.name))
+            input.take(py::reinterpret_borrow<py::array>(value), extras);
     return extras;
 }
 

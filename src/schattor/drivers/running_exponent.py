@@ -68,7 +68,7 @@ class _OfBlock(Schatten):
 
     def lower(self, into: Lowering) -> Any:
         """Return the core's part for this block."""
-        return Schatten((self.exponents or {})[into.block]).lower(into)
+        return Schatten((self.exponents or {}).get(into.block, self.p)).lower(into)
 
     def __str__(self) -> str:
         return "Schatten(auto)"

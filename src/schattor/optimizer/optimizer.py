@@ -252,7 +252,9 @@ class Optimizer:
             refusal = self._drive(gradients, given)
             if refusal is None:
                 slots = self._schedules.evaluate(self._plan.step)
-                refusal = self._plan.run(mode, gradients, slots, targets, rows, point)
+                if point is not None:
+                    self._plan.stand_at(point)
+                refusal = self._plan.run(mode, gradients, slots, targets, rows)
             done = refusal is None and mode != "peek"
         finally:
             if not done:
