@@ -134,7 +134,7 @@ def test_single_precision() -> None:
 def test_errors() -> None:
     """What is wrong with a norm or with L."""
     G = np.eye(2)
-    with pytest.raises(ValueError, match="p must be in"):
+    with pytest.raises(ValueError, match="norm must be in"):
         curvature(lambda D: D, G, 0.5)
     with pytest.raises(ValueError, match="at least one"):
         curvature_profile(lambda D: D, G, ())

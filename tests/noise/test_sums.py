@@ -84,7 +84,7 @@ def test_samples_of_blocks_are_drawn_together() -> None:
         ({"coefficients": []}, ValueError, "coefficients must be finite numbers, at least one"),
         ({"coefficients": [np.nan]}, ValueError, "coefficients must be finite"),
         ({"repetitions": 1}, ValueError, "repetitions must be at least 2"),
-        ({"norm": 0.5}, ValueError, r"p must be in \[1, inf\]"),
+        ({"norm": 0.5}, ValueError, r"norm must be in \[1, inf\]"),
         ({"noise": np.ones((1, 2, 2))}, ValueError, "noise of block 'noise' must hold at least 2"),
         ({"noise": {"a": np.ones((3, 2, 2))}}, TypeError, "a mixed norm goes with a mapping of noise"),
         (

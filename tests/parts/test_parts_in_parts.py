@@ -253,7 +253,7 @@ def test_refusals_name_both(make: Callable[[], object], words: str) -> None:
 )
 def test_other_kinds_are_refused(make: Callable[[], object]) -> None:
     """With the name of the field and of the kind that it holds."""
-    with pytest.raises(TypeError, match=r"\w+ of \w+ must be an? \w+, got"):
+    with pytest.raises(TypeError, match=r"\w+ must be (a sequence, each entry )?an? \w+, got"):
         make()
 
 

@@ -67,7 +67,7 @@ def test_recorded_lines_by_norm() -> None:
         plot_recorded(HISTORY, "curvature")
     with pytest.raises(ValueError, match="plot_spectrum_history"):
         plot_recorded(HISTORY, "gradient_singular_values")
-    with pytest.raises(KeyError, match="not of 'c'"):
+    with pytest.raises(KeyError, match="got 'c'"):
         plot_recorded(HISTORY, "curvature", block="c")
     with pytest.raises(KeyError, match="no metric 'noise'"):
         plot_recorded(HISTORY, "noise")

@@ -28,6 +28,8 @@ class Kind:
 
     words: str
     contains: Callable[[Any], bool]
+    names: tuple[str, ...] = ()
+    """Names among which a text must be: another text is a wrong value, not a value of a wrong type."""
 
 
 _NUMBER = Kind("a real number", is_number)
@@ -50,7 +52,9 @@ def kind_of(hint: Any) -> Kind | None:
     if origin in (typing.Union, types.UnionType):
         return _any_of([kind_of(each) for each in arguments])
     if origin is typing.Literal:
-        return Kind(join_words(map(repr, arguments)), lambda x: isinstance(x, str) and x in arguments)
+        return Kind(
+            join_words(map(repr, arguments)), lambda x: isinstance(x, str) and x in arguments, arguments
+        )
     if origin is tuple and Ellipsis not in arguments:
         return _tuple_of([kind_of(each) for each in arguments])
     if origin is not None and issubclass(origin, Mapping):
@@ -79,7 +83,9 @@ def _any_of(kinds: Sequence[Kind | None]) -> Kind | None:
     known = [kind for kind in kinds if kind is not None]
     if len(known) < len(kinds):
         return None
-    return Kind(join_words(kind.words for kind in known), lambda x: any(kind.contains(x) for kind in known))
+    names = tuple(name for kind in known for name in kind.names)
+    words = join_words(kind.words for kind in known)
+    return Kind(words, lambda x: any(kind.contains(x) for kind in known), names)
 
 
 def _is_sequence(value: Any) -> bool:
@@ -181,7 +187,10 @@ class Arguments:
         return {name: kind for name, hint in hints.items() if (kind := kind_of(hint))}
 
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Raise TypeError for names that are not taken, or that are missing, and values of other types."""
+        """Raise TypeError for names that are not taken, or that are missing, and values of other types.
+
+        ValueError for a text that is none of the names that an argument takes.
+        """
         self.check_names(kwargs)
         known = self.signature.parameters
         if args and all(p.kind is p.KEYWORD_ONLY for p in known.values()):
@@ -196,9 +205,10 @@ class Arguments:
             if kind is not None and not kind.contains(value):
                 default = known[name].default
                 such = f" such as {default!r}" if isinstance(default, str) else ""
-                raise TypeError(
-                    f"{name} must be {kind.words}{such}, got {value!r}{_instead(name, value, kind)}"
-                )
+                text = f"{name} must be {kind.words}{such}, got {value!r}"
+                if isinstance(value, str) and kind.names:
+                    raise ValueError(text + nearest(value, kind.names))
+                raise TypeError(text + _instead(name, value, kind))
 
     def check_names(self, names: Iterable[str]) -> None:
         """Raise TypeError for keywords that are not taken."""

@@ -25,8 +25,7 @@ class PythonTransform(PythonPart, Transform):
 
     Examples
     --------
-    >>> from typing import ClassVar
-    from dataclasses import dataclass
+    >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
     ... class Centred(st.parts.PythonTransform):
     ...     '''Take off the mean of each row.'''

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 
 from .._edge.arguments import checked
@@ -26,7 +27,7 @@ class Rate:
 def _check(T: int, **numbers: float) -> None:
     for name, value in numbers.items():
         POSITIVE.check(name, value)
-    check_count("T", T, least=1)
+    check_count("T", T, least=1, most=sys.maxsize)
 
 
 @checked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -158,7 +159,7 @@ def parameters(
     """
     _check(delta, L, sigma, T, batch, rule)
     if first_batch is not None:
-        check_count("first_batch", first_batch, least=1)
+        check_count("first_batch", first_batch, least=1, most=sys.maxsize)
         fixed = _Setting(rule, delta, L, sigma, T, batch, first_batch)
         return fixed.parameters(fixed.best_theta())
 
@@ -210,7 +211,7 @@ def closed_form(
     theta = 1.0 if sigma == 0 else min(1.0, math.sqrt(L * delta * batch / T) / sigma)
     spread = theta**2 * T if rule == "regularization" else theta**3 * T**2
     first = max(batch, math.ceil(batch / spread)) if first_batch is None else first_batch
-    check_count("first_batch", first, least=1)
+    check_count("first_batch", first, least=1, most=sys.maxsize)
     return _Setting(rule, delta, L, sigma, T, batch, first).parameters(theta)
 
 
@@ -240,7 +241,7 @@ def best_lr(delta: float, L: float, T: int, theta: float) -> float:
     POSITIVE.check("delta", delta)
     POSITIVE.check("L", L)
     WEIGHT.check("theta", theta)
-    check_count("T", T, least=1)
+    check_count("T", T, least=1, most=sys.maxsize)
     return math.sqrt(delta / (T * L * (0.5 + 2 * (1 - theta) / theta)))
 
 
@@ -278,8 +279,8 @@ def _check(delta: float, L: float, sigma: float, T: int, batch: int, rule: str) 
     POSITIVE.check("delta", delta)
     POSITIVE.check("L", L)
     NON_NEGATIVE.check("sigma", sigma)
-    check_count("T", T, least=1)
-    check_count("batch", batch, least=1)
+    check_count("T", T, least=1, most=sys.maxsize)
+    check_count("batch", batch, least=1, most=sys.maxsize)
     check_choice("rule", rule, ("ball", "regularization"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import cast
 
@@ -57,7 +58,7 @@ class Run:
             object.__setattr__(self, "first_batch", self.batch)
         POSITIVE.check("delta", self.delta)
         for name in ("steps", "batch", "first_batch", "every"):
-            check_count(name, getattr(self, name), least=1)
+            check_count(name, getattr(self, name), least=1, most=sys.maxsize)
         if self.L is not None:
             POSITIVE.check("L", self.L)
         if self.sigma is not None:

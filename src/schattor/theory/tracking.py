@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -66,13 +67,13 @@ def check(theta: float, batch: int, first_batch: int | None, **numbers: float) -
     """Check the arguments of a bound, and return the size of the first batch."""
     for name, value in numbers.items():
         if name == "T":
-            check_count(name, value, least=1)
+            check_count(name, value, least=1, most=sys.maxsize)
         else:
             (POSITIVE if name == "lr" else NON_NEGATIVE).check(name, value)
     WEIGHT.check("theta", theta)
     first = batch if first_batch is None else first_batch
-    check_count("batch", batch, least=1)
-    check_count("first_batch", first, least=1)
+    check_count("batch", batch, least=1, most=sys.maxsize)
+    check_count("first_batch", first, least=1, most=sys.maxsize)
     return first
 
 

@@ -135,12 +135,11 @@ def test_subspace_reports_what_it_did() -> None:
     for rtol in (1e-2, 1e-6):
         g = st.KyFan(4, "subspace", rtol=rtol)
         D, row = compute_oracle(g._standalone(), G, "G")
-        norm, backend, residual, fallbacks, approximate, *_ = row
-        assert backend == "subspace" and approximate and fallbacks == 0
-        assert 0 < residual <= rtol
+        assert row.backend == "subspace" and row.approximate and row.fallbacks == 0
+        assert 0 < row.residual <= rtol
         # <G, D> = -sum sigma_i for any subspace, up to the residual's part outside of it, which D does not see.
-        assert np.isclose(-pairing(G, D), norm.in_float64(), rtol=1e-12)
-        assert norm.in_float64() <= dual(G, 4) * (1 + 1e-12)
+        assert np.isclose(-pairing(G, D), row.dual_norm.in_float64(), rtol=1e-12)
+        assert row.dual_norm.in_float64() <= dual(G, 4) * (1 + 1e-12)
         assert (g.ball(G) == D).all()
         assert (st.KyFan(4, "subspace", rtol=rtol, seed=1).ball(G) != D).any()
 
