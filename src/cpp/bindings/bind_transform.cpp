@@ -28,7 +28,8 @@ void bindTransform(py::module_& m) {
     py::class_<PrivateMean, Transform, std::shared_ptr<PrivateMean>>(m, "PrivateMean")
         .def(py::init<Value, Value, std::uint64_t>());
     py::class_<InverseInputMoment, Transform, std::shared_ptr<InverseInputMoment>>(m, "InverseInputMoment")
-        .def(py::init<double, double, double, double, std::int64_t, Index, Index, bool>());
+        .def(py::init<double, double, double, double, std::int64_t, Index, Index, bool,
+                      std::optional<Index>>());
 }
 
 }  // namespace schattor

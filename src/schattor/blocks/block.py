@@ -70,9 +70,11 @@ class Block:
     def require_matrix(self, what: str) -> None:
         """Raise unless the array is a matrix, a vector or a scalar, or has a view."""
         if self.array.ndim > 2 and self.view is None:
+            count = self.array.shape[0]
             raise ValueError(
-                f"block {self.name!r} has shape {self.array.shape}: {what} needs a matrix; "
-                f"give a view, for example views={{{self.name!r}: st.views.flatten()}}"
+                f"block {self.name!r} has shape {self.array.shape}: {what} needs a matrix; give a view, for example "
+                f"views={{{self.name!r}: st.views.flatten()}} for one matrix of {count} rows, or "
+                f"views={{{self.name!r}: st.views.batch()}} for {count} matrices"
             )
 
 

@@ -239,8 +239,7 @@ class Optimizer:
         self, recipe: Recipe, block: Block, group: int, weight: Schedulable, lr: Callable[[int], float]
     ) -> _Route:
         geometry = recipe.geometry_of(block.owner)
-        if geometry.matrix:
-            block.require_matrix(recipe.name)
+        recipe.check_block(block)
         if recipe.matrices_only and block.array.ndim < 2:
             raise ValueError(
                 f"block {block.name!r} has shape {block.array.shape}, and {recipe.name} takes matrices only; route it "

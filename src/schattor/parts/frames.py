@@ -10,11 +10,11 @@ from typing import ClassVar
 from .._edge import _core
 from .._edge.values import (
     MOMENTUM,
-    POSITIVE,
+    NORMAL,
     Schedulable,
     check_count,
 )
-from .kronecker import FOLLOWING, SIDES, Products, on_sides
+from .kronecker import FOLLOWING, LARGEST_SIDE_BYTES, SIDES, Products, check_largest, named_sides, on_sides
 from .part import Lowering, Part, common_group
 
 
@@ -24,6 +24,11 @@ class Frame(Part, ABC):
     @abstractmethod
     def equivariance(self, inside: str) -> str:
         """Return the group that commutes with the whole, given that of what is inside."""
+
+    @property
+    def matrix(self) -> bool:
+        """True: coordinates are those of rows and columns."""
+        return True
 
     @property
     def withholds_first(self) -> bool:
@@ -56,7 +61,7 @@ class PartnerMetric(Frame):
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        POSITIVE.check("eps", self.eps)
+        NORMAL.check("eps", self.eps)
 
     @property
     def reads_weights(self) -> bool:
@@ -71,6 +76,12 @@ class PartnerMetric(Frame):
         """Return the core's part; the transpose of a product has its factors the other way round."""
         if into.left is None:
             raise ValueError("a partner's metric needs a recipe with a pairing")
+        rank = into.fans[1] if into.left else into.fans[0]
+        if 8 * rank * rank > LARGEST_SIDE_BYTES:
+            raise ValueError(
+                f"the factors have a rank of {rank}, and a square matrix of that order takes more than "
+                f"{LARGEST_SIDE_BYTES / 2**30:.3g} GiB"
+            )
         return _core.PartnerMetric(into.left != into.transposed, self.eps)
 
     def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
@@ -146,8 +157,7 @@ class Eigenbasis(Frame):
         check_count("frequency", self.frequency, least=1)
         if self.sides not in SIDES:
             raise ValueError(f"sides must be one of {', '.join(map(repr, SIDES))}, got {self.sides!r}")
-        if self.largest is not None:
-            check_count("largest", self.largest, least=0)
+        check_largest(self.largest)
         if self.following not in FOLLOWING:
             raise ValueError(
                 f"following must be one of {', '.join(map(repr, FOLLOWING))}, got {self.following!r}"
@@ -165,6 +175,11 @@ class Eigenbasis(Frame):
     def products(self, rows: int, cols: int) -> Products:
         """Return those of the gradient, the estimate and the direction, and the Gram matrices."""
         return on_sides(rows, cols, *self.turned((rows, cols)), times=3)
+
+    def uncapped_sides(self, rows: int, cols: int) -> tuple[tuple[str, int], ...]:
+        """Return those that turn."""
+        turned = self.turned((rows, cols)) if self.largest is None else (False, False)
+        return named_sides(rows, cols, *turned)
 
     def determined(self, shape: tuple[int, int]) -> bool:
         """Return whether one gradient has full rank on each side that turns, so that it determines the bases."""

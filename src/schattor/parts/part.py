@@ -56,6 +56,21 @@ class Part:
         return False
 
     @property
+    def matrix(self) -> bool:
+        """Whether it sees the block as a matrix, so that a block of more than two dimensions needs a view.
+
+        What commutes with signed permutations of all entries sees no rows and columns.
+        """
+        return getattr(self, "equivariance", "entries") not in ("rotations", "entries")
+
+    def uncapped_sides(self, rows: int, cols: int) -> tuple[tuple[str, int], ...]:
+        """Return the sides of a block of this shape of which it keeps square matrices, with their lengths.
+
+        Without those that a cap decides on.
+        """
+        return ()
+
+    @property
     def keeps_state(self) -> bool:
         """Whether the core keeps arrays or numbers for it."""
         return False

@@ -63,6 +63,11 @@ def shape_factor(scale: Scale, rows: int, cols: int) -> float:
     return SHAPE_FACTORS[scale](rows, cols) if rows * cols else 1.0
 
 
+def sees_shape(scale: Scale) -> bool:
+    """Return whether a factor depends on rows and columns."""
+    return callable(scale) or (isinstance(scale, str) and scale != "none")
+
+
 def show_scale(scale: Scale) -> str:
     """Return a short text for a shape factor."""
     return scale if isinstance(scale, str) else str(scale) if callable(scale) else show(scale)
@@ -87,6 +92,11 @@ class Scaling(Part, ABC):
 
     rule: str = "ball"
     """Which of the oracle's two lengths it builds on."""
+
+    @property
+    def matrix(self) -> bool:
+        """Whether it has a shape factor."""
+        return sees_shape(getattr(self, "scale", "none"))
 
     @abstractmethod
     def degree(self, incoming: float | None) -> float | None:
@@ -253,6 +263,11 @@ class SwitchedScaling(Scaling):
     def __post_init__(self) -> None:
         if len({scaling.rule for scaling in self.scalings}) != 1:
             raise ValueError(f"scalings must follow one rule, got {', '.join(map(str, self.scalings))}")
+
+    @property
+    def matrix(self) -> bool:
+        """Whether one of them does."""
+        return any(scaling.matrix for scaling in self.scalings)
 
     @property
     def rule(self) -> str:  # type: ignore[override]

@@ -7,8 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from .._edge import _core
-from .._edge.values import MOMENTUM, NON_NEGATIVE, POSITIVE, Schedulable, check_count, show
-from .kronecker import Products
+from .._edge.values import MOMENTUM, NON_NEGATIVE, NORMAL, POSITIVE, Schedulable, check_count, show
+from .kronecker import Products, check_largest
 from .part import Lowering, Part
 
 REFERENCES = ("last", "same_samples")
@@ -71,6 +71,8 @@ class InverseInputMoment(Transform):
     frequency : int
     blocks : int
         K has this many diagonal blocks, each with its own :math:`\rho`: for wide inputs.
+    largest : int, optional
+        Where these blocks are wider, G stays.
     """
 
     beta: float = 0.95
@@ -79,23 +81,31 @@ class InverseInputMoment(Transform):
     initial: float = 1e-3
     frequency: int = 32
     blocks: int = 1
+    largest: int | None = None
 
     def __post_init__(self) -> None:
         MOMENTUM.check("beta", self.beta)
         NON_NEGATIVE.check("ridge", self.ridge)
-        POSITIVE.check("eps", self.eps)
+        NORMAL.check("eps", self.eps)
         NON_NEGATIVE.check("initial", self.initial)
         check_count("frequency", self.frequency, least=1)
         check_count("blocks", self.blocks, least=1)
+        check_largest(self.largest)
 
     @property
     def requires(self) -> frozenset[str]:
         """Activations."""
         return frozenset({"activations"})
 
+    def uncapped_sides(self, rows: int, cols: int) -> tuple[tuple[str, int], ...]:
+        """Return the inputs, or their share in a diagonal block."""
+        return (("right", cols // self.blocks),) if self.largest is None else ()
+
     def products(self, rows: int, cols: int) -> Products:
         """Return those of the gradient."""
         width = cols // self.blocks
+        if self.largest is not None and width > self.largest:
+            return ()
         return ((rows, width, width),) * self.blocks
 
     @property
@@ -114,6 +124,7 @@ class InverseInputMoment(Transform):
             self.blocks,
             into.fans[1],
             into.transposed,
+            self.largest,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .._edge.values import NON_NEGATIVE, Schedulable
+from ..blocks.block import Block
 from ..parts import (
     Additive,
     Adjustment,
@@ -17,9 +18,11 @@ from ..parts import (
     Turns,
     Update,
 )
+from ..parts.coupling import Coupling
 from ..parts.estimators import EMA, Estimator, HeavyBall, NoMomentum
 from ..parts.geometries import Geometry
-from ..parts.mixed_norm import Coupling, MixedNorm
+from ..parts.kronecker import LARGEST_SIDE_BYTES
+from ..parts.mixed_norm import MixedNorm
 from ..parts.part import Part, common_group
 from .driver import Driver
 
@@ -72,7 +75,7 @@ class Recipe:
     driver : Driver or None
         What sets hyperparameters before every step.
 
-    `degree`, `equivariance`, `requires` and `reads_weights` follow from the parts.
+    `degree`, `equivariance`, `matrix`, `requires` and `reads_weights` follow from the parts.
 
     Raises
     ------
@@ -131,12 +134,37 @@ class Recipe:
     @property
     def parts(self) -> tuple[Part, ...]:
         """All parts, in the order in which a step passes through them."""
+        return self._with(*self._geometries)
+
+    @property
+    def matrix(self) -> bool:
+        """Whether it sees blocks as matrices, so that those of more than two dimensions need a view."""
+        return any(part.matrix for part in self.parts)
+
+    def check_block(self, block: Block) -> None:
+        """Raise ValueError, which says what to write instead, for a block of a shape that it does not serve."""
+        parts = self._with(self.geometry_of(block.owner))
+        if any(part.matrix for part in parts):
+            block.require_matrix(self.name)
+        itemsize = block.array.dtype.itemsize
+        for side, k in (side for part in parts for side in part.uncapped_sides(*block.fans)):
+            size = k * k * itemsize
+            if size > LARGEST_SIDE_BYTES:
+                raise ValueError(
+                    f"block {block.name!r} has shape {block.array.shape}: {self.name} would keep {k} x {k} matrices "
+                    f"for its {side} side, {size / 2**30:.3g} GiB each; expected at most "
+                    f"{LARGEST_SIDE_BYTES / 2**30:.3g} GiB. Leave out long sides, for example "
+                    f"st.recipes.{self.name}(max_precond_dim=10000, ...), or route the block elsewhere"
+                )
+
+    def _with(self, *geometries: Geometry) -> tuple[Part, ...]:
+        """Return the parts with these geometries."""
         slots = [
             *self.transforms,
             self.estimator,
             self.frame,
             self.preconditioner,
-            *self._geometries,
+            *geometries,
             *self.adjustments,
             self.scaling,
             self.output,

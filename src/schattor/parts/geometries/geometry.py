@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 import numpy.typing as npt
 
@@ -15,9 +14,6 @@ from ..part import Lowering, Part
 
 class Geometry(Part, ABC):
     """A norm with its dual norm and the two oracles. See `Schatten` and `Lp`."""
-
-    matrix: ClassVar[bool] = False
-    """Whether the norm is one of matrices, so that blocks of more than two dimensions need a view."""
 
     @property
     @abstractmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from ..._edge import _core
 from ..._edge.backends import Backend
@@ -70,7 +69,6 @@ class KyFan(Geometry):
     rtol: float | None = None
     seed: int = 0
 
-    matrix: ClassVar[bool] = True
     equivariance = "orthogonal"
 
     def __post_init__(self) -> None:

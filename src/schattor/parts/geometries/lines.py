@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from ..._edge import _core
 from ..part import Lowering
@@ -28,7 +27,6 @@ class RowNorm(Geometry):
            [ 0. ,  0. ]])
     """
 
-    matrix: ClassVar[bool] = True
     equivariance = "right"
 
     def lower(self, into: Lowering) -> _core.Geometry:
@@ -56,7 +54,6 @@ class ColumnNorm(Geometry):
     6.0
     """
 
-    matrix: ClassVar[bool] = True
     equivariance = "left"
 
     def lower(self, into: Lowering) -> _core.Geometry:

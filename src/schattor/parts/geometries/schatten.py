@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 from ..._edge import _core
 from ..._edge.backends import Backend, NewtonSchulz, check_backend, check_rtol
@@ -54,7 +53,6 @@ class Schatten(Geometry):
     rcond: float | None = None
     rtol: float | None = None
 
-    matrix: ClassVar[bool] = True
     equivariance = "orthogonal"
 
     def __post_init__(self) -> None:
@@ -121,6 +119,13 @@ def Spectral(backend: Backend = "auto", rtol: float | None = None) -> Schatten:
     4.0
     """
     return Schatten(math.inf, backend, rtol=rtol)
+
+
+def constant_exponent(geometry: object, what: str) -> float:
+    """Return p of a Schatten norm, or raise ValueError for another geometry and for a scheduled p."""
+    if not isinstance(geometry, Schatten) or callable(geometry.p):
+        raise ValueError(f"{what} must be Schatten with a constant exponent, got {geometry}")
+    return float(geometry.p)
 
 
 @functools.lru_cache(maxsize=128, typed=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..._edge import _core
 from ..._edge.values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable, check_count
-from ..kronecker import Products, on_sides
+from ..kronecker import Products, check_largest, named_sides, on_sides
 from ..part import Lowering
 from .metric import Preconditioner
 
@@ -28,28 +28,41 @@ class KroneckerRoots(Preconditioner):
         The roots are computed in step `start`, counted from 1, and then in every step that is a multiple of this.
     start : int
         Before it, P(M) = M.
+    largest : int, optional
+        A side of more rows or columns has the identity; the power of the other one is -1/2 then.
     """
 
     beta: Schedulable = 1.0
     eps: Schedulable = 1e-12
     frequency: int = 1
     start: int = 1
+    largest: int | None = None
 
     def __post_init__(self) -> None:
         FRACTION.check_schedulable("beta", self.beta)
         NON_NEGATIVE.check_schedulable("eps", self.eps)
         check_count("frequency", self.frequency, least=1)
         check_count("start", self.start, least=1)
+        check_largest(self.largest)
+
+    def sides(self, rows: int, cols: int) -> tuple[bool, bool]:
+        """Return whether the left and the right side of a block of this shape have a matrix."""
+        left, right = (rows >= cols, rows < cols) if 1 in (rows, cols) else (True, True)
+        largest = max(rows, cols) if self.largest is None else self.largest
+        return left and rows <= largest, right and cols <= largest
+
+    def uncapped_sides(self, rows: int, cols: int) -> tuple[tuple[str, int], ...]:
+        """Return those that have a matrix."""
+        return named_sides(rows, cols, *self.sides(rows, cols)) if self.largest is None else ()
 
     def products(self, rows: int, cols: int) -> Products:
         """Return those of the estimate and the Gram matrices."""
-        left, right = (rows >= cols, rows < cols) if 1 in (rows, cols) else (True, True)
-        return on_sides(rows, cols, left, right, times=1)
+        return on_sides(rows, cols, *self.sides(rows, cols), times=1)
 
     @property
     def degree(self) -> int | None:
-        """Zero, but none where the first steps have no roots."""
-        return 0 if self.start == 1 else None
+        """Zero, but none where the first steps have no roots, or a block may have none."""
+        return 0 if self.start == 1 and self.largest is None else None
 
     @property
     def equivariance(self) -> str:
@@ -59,7 +72,7 @@ class KroneckerRoots(Preconditioner):
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
         beta, eps = into.value("beta", FRACTION, self.beta), into.value("eps", NON_NEGATIVE, self.eps)
-        return _core.KroneckerRoots(beta, eps, self.start, self.frequency)
+        return _core.KroneckerRoots(beta, eps, self.start, self.frequency, self.largest)
 
 
 @dataclass(frozen=True)
@@ -78,16 +91,24 @@ class KroneckerInverses(Preconditioner):
         At zero the inverses are pseudo-inverses.
     frequency : int
         The inverses are computed in the first step and in steps that are multiples of this.
+    largest : int, optional
+        A side of more rows or columns has the identity, and :math:`\pi = 1`.
     """
 
     beta: Schedulable = 0.95
     damping: Schedulable = 1e-3
     frequency: int = 5
+    largest: int | None = None
 
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("beta", self.beta)
         NON_NEGATIVE.check_schedulable("damping", self.damping)
         check_count("frequency", self.frequency, least=1)
+        check_largest(self.largest)
+
+    def uncapped_sides(self, rows: int, cols: int) -> tuple[tuple[str, int], ...]:
+        """Return both."""
+        return named_sides(rows, cols, True, True) if self.largest is None else ()
 
     @property
     def requires(self) -> frozenset[str]:
@@ -96,12 +117,13 @@ class KroneckerInverses(Preconditioner):
 
     def products(self, rows: int, cols: int) -> Products:
         """Return those of the estimate and the Gram matrices, of as many samples as `testing.extras_for` makes up."""
-        return on_sides(rows, cols, left=True, right=True, times=1)
+        largest = max(rows, cols) if self.largest is None else self.largest
+        return on_sides(rows, cols, rows <= largest, cols <= largest, times=1)
 
     @property
-    def degree(self) -> int:
-        """Minus one at no damping: deltas follow the scale of the loss, activations do not."""
-        return -1
+    def degree(self) -> int | None:
+        """Minus one at no damping: deltas follow the scale of the loss, activations do not. None with a cap."""
+        return -1 if self.largest is None else None
 
     @property
     def equivariance(self) -> str:
@@ -112,5 +134,5 @@ class KroneckerInverses(Preconditioner):
         """Return the core's part."""
         beta = into.value("beta", MOMENTUM, self.beta)
         return _core.KroneckerInverses(
-            beta, into.value("damping", NON_NEGATIVE, self.damping), self.frequency
+            beta, into.value("damping", NON_NEGATIVE, self.damping), self.frequency, self.largest
         )

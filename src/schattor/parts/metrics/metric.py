@@ -75,6 +75,10 @@ class Grafted(Preconditioner):
         """What both require."""
         return self.direction.requires | self.length.requires
 
+    def uncapped_sides(self, rows: int, cols: int) -> tuple[tuple[str, int], ...]:
+        """Return those of both."""
+        return self.direction.uncapped_sides(rows, cols) + self.length.uncapped_sides(rows, cols)
+
     def products(self, rows: int, cols: int) -> Products:
         """Return those of both."""
         return self.direction.products(rows, cols) + self.length.products(rows, cols)
