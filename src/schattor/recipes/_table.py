@@ -10,6 +10,7 @@ import numpy as np
 from .._edge.arrays import FloatArray
 from ..optimizer.optimizer import Optimizer
 from ..recipe.recipe import Recipe
+from ._compared import COMPARED
 from .registry import RecipeFunction
 
 _ROWS, _COLS = 24, 36
@@ -47,6 +48,11 @@ class RecipeRow:
         What `schattor.Optimizer.step` must be given beside the gradients.
     matrices_only : bool
         Whether blocks below two dimensions are refused.
+    matrix : bool
+        Whether blocks of more than two dimensions need a view.
+    compared : tuple of str
+        The sets of trajectories of public code with which the tests compare it. Where there are none, they compare it
+        with a literal loop of its formula alone.
     """
 
     name: str
@@ -61,6 +67,8 @@ class RecipeRow:
     equivariance: str
     requires: tuple[str, ...]
     matrices_only: bool
+    matrix: bool
+    compared: tuple[str, ...]
 
 
 def describe(function: RecipeFunction[Any]) -> RecipeRow:
@@ -83,6 +91,8 @@ def describe(function: RecipeFunction[Any]) -> RecipeRow:
         equivariance=recipe.equivariance,
         requires=tuple(sorted(recipe.requires)),
         matrices_only=recipe.matrices_only,
+        matrix=recipe.matrix,
+        compared=COMPARED.get(function.name, ()),
     )
 
 

@@ -7,12 +7,23 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, ParamSpec, TypeAlias
 
+import numpy as np
+
 from .._edge.values import NON_NEGATIVE, Schedulable
 from ..parts import (
     Additive,
     L2Decay,
 )
 from ..recipe.recipe import Recipe
+
+IN_DTYPE = "Newton-Schulz runs in the dtype of the block, in the source in bfloat16."
+NO_CONSTANT = "No constant is added to the norms before Newton-Schulz and after it."
+"""Deviations that several recipes have."""
+
+TWO_POINTS = (
+    "decay 'l2' with gradients at two points: give both gradients with that of the penalty, at their points"
+)
+"""Refuses an L2 penalty."""
 
 P = ParamSpec("P")
 
@@ -113,3 +124,8 @@ def decay_parts(decay: str, weight_decay: Schedulable) -> dict[str, Any]:
             f"decay must be 'decoupled', 'l2', 'independent', 'cautious' or 'after', got {decay!r}"
         )
     return {"update": Additive("none" if weight_decay == 0 else decay, weight_decay)}
+
+
+def seed_of(rng: int | np.random.Generator | None) -> int:
+    """Return a seed for the core's random numbers."""
+    return int(np.random.default_rng(rng).integers(2**63))
