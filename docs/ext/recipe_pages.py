@@ -71,6 +71,18 @@ def requirements(row: RecipeRow) -> str:
     return ", ".join(f"`{name}`" for name in row.requires)
 
 
+def blocks(row: RecipeRow) -> str:
+    """Return which blocks it takes, where that is not all."""
+    least = "of two dimensions or more" if row.matrices_only else ""
+    return ", ".join(filter(None, [least, "of more than two by a view" if row.matrix else ""]))
+
+
+def compared(row: RecipeRow) -> str:
+    """Return what the tests compare it with."""
+    sets = ", ".join(f"`{name}`" for name in row.compared)
+    return f"[public code](../published.md): {sets}" if sets else "a literal loop of its formula"
+
+
 def call(value: Any) -> str:
     """Return a part as the call that makes it, without the arguments that are at their defaults."""
     if isinstance(value, tuple):
@@ -111,7 +123,8 @@ def facts(row: RecipeRow) -> list[tuple[str, str]]:
         ("Scale of gradients", DEGREES.get(row.degree, f"degree {row.degree}")),
         ("Commutes with", GROUPS[row.equivariance]),
         ("Needs beside gradients", requirements(row)),
-        ("Blocks", "of two dimensions or more" if row.matrices_only else ""),
+        ("Blocks", blocks(row)),
+        ("Compared with", compared(row)),
         ("Presets", ", ".join(f"`{row.name}.{name}`" for name in row.presets)),
     ]
     return [(head, text) for head, text in lines if text]

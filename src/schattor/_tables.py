@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from html import escape
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return left-aligned columns under a header."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [header, *rows]
-    ]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines)
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], right_from: int | None = None) -> str:
+    """Return columns under a header, to the left; those from number `right_from` on to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    right_from = len(header) if right_from is None else right_from
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            cell.rjust(width) if i >= right_from else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(header), "  ".join("-" * width for width in widths), *map(line, rows)])
 
 
 def html_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

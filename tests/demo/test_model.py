@@ -24,7 +24,7 @@ def test_gradients_equal_finite_differences() -> None:
     h = 1e-6
     # The loss has no derivative where a ReLU's argument is zero: the differences must stay clear of it.
     for layer in (1, 2):
-        Z = _forward(params, X)[layer - 1] @ params[f"W{layer}"].T + params[f"b{layer}"]
+        Z = _forward(params, X)[0][layer - 1] @ params[f"W{layer}"].T + params[f"b{layer}"]
         assert np.abs(Z).min() > 100 * h
     _, grads = loss_and_gradients(params, X, y)
     assert set(grads) == set(params)

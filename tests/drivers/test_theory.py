@@ -392,7 +392,7 @@ def test_all_kinds_of_blocks(source: str) -> None:
         ({"p": 4, "weight_decay": 0.1, "decay": "l2"}, "no weight decay"),
         ({"p": 4, "scale": "spectral"}, 'scale="none"'),
         ({"p": 1.5}, "p must be in"),
-        ({"p": lambda step: 4}, "a constant p"),
+        ({"p": lambda step: 4}, "constant exponent"),
         ({"p": 4, "outer": 1.5}, "outer must be in"),
         ({"norm": norm(1.0)}, "outer must be in"),
         ({"norm": st.MixedNorm({"a": st.Schatten(4), "b": st.Lp(2)}, outer=2)}, "must be Schatten"),

@@ -11,6 +11,7 @@ import pytest
 from contract.cases import CASES, SINGLE, Case
 
 import schattor as st
+from schattor.optimizer.hints import check_fit
 
 CLASSES = {
     value
@@ -351,17 +352,106 @@ def test_vectors_under_matrix_recipes(optimizer: type[st.Optimizer]) -> None:
 
 @pytest.mark.parametrize("case", SINGLE, ids=str)
 def test_more_than_two_dimensions(case: Case) -> None:
-    """Matrix geometries ask for a view, and the message shows it; entrywise ones take any shape."""
-    blocks = {"kernel": np.ones((4, 3, 2))}
-    matrix = case.make().geometry.matrix
-    if matrix:
+    """Recipes that see matrices ask for a view, and the message shows it; for the others no shape means anything."""
+    W, G = np.random.default_rng(8).standard_normal((2, 4, 3, 2))
+    blocks = {"kernel": W.copy()}
+    if case.make().matrix:
         with pytest.raises(ValueError, match="kernel") as caught:
             case.optimizer(blocks)
-        assert "st.views.flatten()" in str(caught.value)
-    else:
-        case.optimizer(blocks).step({"kernel": np.ones((4, 3, 2))})
-    opt = case.optimizer(blocks, views={"kernel": st.views.flatten()})
-    opt.step({"kernel": np.ones((4, 3, 2))})
+        for view in ("st.views.flatten()", "st.views.batch()"):
+            text = f"views={{'kernel': {view}}}"
+            assert text in str(caught.value)
+            opt = case.optimizer(blocks, **eval(f"dict({text})", {"st": st}))
+            if "batch" not in view or not case.make().requires:  # each piece would need samples of its own
+                opt.step({"kernel": G})
+        return
+    moved = case.optimizer(blocks).update({"kernel": G})["kernel"]
+    for shape in ((4, 6), (24,), (2, 12), (3, 2, 4), (24, 1)):
+        if len(shape) > 1 or not case.make().matrices_only:
+            other = case.optimizer({"kernel": W.reshape(shape).copy()}).update({"kernel": G.reshape(shape)})
+            np.testing.assert_allclose(other["kernel"].ravel(), moved.ravel(), rtol=1e-13, atol=0)
+    viewed = case.optimizer(blocks, views={"kernel": st.views.flatten()})
+    np.testing.assert_array_equal(viewed.update({"kernel": G})["kernel"], moved)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "soap",
+        "shampoo",
+        "eigen_adam",
+        "kfac",
+        "dion",
+        "lion_muon",
+        "mano",
+        "intrinsic_muon",
+        "rmnp",
+        "lora_muon",
+    ],
+)
+def test_stacks_of_matrices_are_not_mixed(name: str) -> None:
+    """Eight experts are not one matrix of eight rows."""
+    recipe = getattr(st.recipes, name).example()
+    with pytest.raises(ValueError, match=r"views=\{'experts': st.views.batch\(\)\}"):
+        st.Optimizer({"experts": np.zeros((8, 30, 30))}, recipe)
+
+
+def test_explain_shows_the_view(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each expert has a line of its own there."""
+    st.SOAP({"experts": np.zeros((2, 5, 4))}, views={"experts": st.views.batch()}).explain()
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith("experts[") and "batch" in line]) == 2
+
+
+@pytest.mark.parametrize(
+    ("recipe", "side"),
+    [
+        (st.recipes.shampoo(), "left"),
+        (st.recipes.shampoo(grafting=st.parts.Identity()), "left"),
+        (st.recipes.kfac(lr=0.1), "left"),
+        (st.recipes.soap(max_precond_dim=None), "left"),
+        (st.recipes.soap(max_precond_dim=None, skip_first=False), "left"),
+        (st.recipes.eigen_adam(side="left"), "left"),
+        (st.recipes.newton_muon(), "right"),
+    ],
+    ids=lambda value: value.name if isinstance(value, st.Recipe) else value,
+)
+def test_long_sides_are_refused_before_memory_is_taken(recipe: st.Recipe, side: str) -> None:
+    """Block, side and bytes are named; shorter sides and float32 have room; a cap leaves the side out."""
+    shape = (50000, 4) if side == "left" else (4, 50000)
+    with pytest.raises(ValueError, match=rf"W.*50000 x 50000.*{side} side.*18.6 GiB.*max_precond_dim"):
+        st.Optimizer({"W": np.zeros(shape)}, recipe)
+    with pytest.raises(
+        ValueError, match=r"left side|right side"
+    ):  # the array as it is stored does not matter
+        st.Optimizer({"W": np.zeros(shape[::-1])}, recipe, views={"W": st.views.transposed()})
+    for k, dtype, fits in ((11585, np.float64, True), (11586, np.float64, False), (11586, np.float32, True)):
+        block = st.blocks.block.make_blocks(
+            {"W": np.zeros((k, 4) if side == "left" else (4, k), dtype)}, None
+        )
+        if fits:
+            check_fit([(block[0], recipe)], {"W": recipe})
+        else:
+            with pytest.raises(ValueError, match=str(k)):
+                check_fit([(block[0], recipe)], {"W": recipe})
+
+
+@pytest.mark.parametrize("name", ["shampoo", "kfac", "soap", "eigen_adam", "newton_muon"])
+def test_a_cap_lets_long_sides_in(name: str) -> None:
+    """No state is longer than a multiple of the block."""
+    function = getattr(st.recipes, name)
+    arguments = {"lr": 0.1, "max_precond_dim": 100} | ({"side": "left"} if name == "eigen_adam" else {})
+    for shape in ((50000, 4), (4, 50000)):
+        opt = st.Optimizer({"W": np.zeros(shape)}, function(**arguments))
+        sizes = [x.size for key, x in opt.state_dict().items() if key.startswith("state/")]
+        assert sum(sizes) <= 3 * 50000 * 4
+
+
+def test_partners_of_a_long_rank_are_refused() -> None:
+    """The metric of a factor is a square matrix of the rank, which both factors may be shorter than."""
+    params = {"B": np.zeros((4, 50000)), "A": np.zeros((50000, 4))}
+    with pytest.raises(ValueError, match=r"50000.*GiB"):
+        st.Optimizer(params, st.recipes.lora_muon())
 
 
 def test_failed_construction_leaves_the_parameters() -> None:

@@ -61,6 +61,41 @@ def warm_up(lr: float) -> Callable[[int], float]:
     return lambda step: lr * min(1.0, (step + 1) / 4)
 
 
+def optax_lr(lr: float, late: int = 0) -> Callable[[int], float]:
+    """optax's linear warm-up over four steps, which is computed in float32; `late` steps behind."""
+
+    def at(step: int) -> float:
+        end, left = np.float32(lr), np.float32(1 - min(1.0, (step + 1 - late) / 4))
+        return float((np.float32(0) - end) * left + end)
+
+    return at
+
+
+def optax_warm_up(recipe: st.Recipe, lr: float) -> st.Recipe:
+    """Averages that follow the warm-up, round steps that have the lr of the step before: none at first, so 1e-300."""
+    average, step_lr = optax_lr(lr), optax_lr(lr, late=1)
+    late = parts.SmoothnessStep(lambda t: average(t) / max(step_lr(t), 1e-300), 0.0)
+    return replace(recipe, lr=average, scaling=late)
+
+
+def rectified(lr: float) -> Callable[[int], float]:
+    """The lr times the factor of RAdam, zero as long as there is none: a function of the step alone."""
+
+    def at(step: int) -> float:
+        far, t = 2 / (1 - 0.999) - 1, step + 1
+        rho = far - 2 * t * 0.999**t / (1 - 0.999**t)
+        if rho <= 4:
+            return 0.0
+        return lr * float(np.sqrt((rho - 4) * (rho - 2) * far / ((far - 4) * (far - 2) * rho)))
+
+    return at
+
+
+def corrected(lr: float) -> Callable[[int], float]:
+    """The lr times the bias correction of the squares."""
+    return lambda step: lr * float(np.sqrt(1 - 0.999 ** (step + 1)))
+
+
 def scion_spectral(M: np.ndarray, added: float = 1e-7) -> np.ndarray:
     """Five steps, times sqrt(rows / cols)."""
     return recipes.iterate(M, MUON_STEPS, added=added) * float(np.sqrt(M.shape[0] / M.shape[1]))
@@ -362,5 +397,39 @@ CASES = [
         ALL,
         r.schedule_free(r.adamw(lr=0.0025, betas=(0.8, 0.999), weight_decay=0.0)),
         method_loop(recipes.schedule_free, lr=0.0025, betas=(0.8, 0.999)),
+    ),
+    Case(
+        "schedule_free",
+        "radam_wd0_g1",
+        ALL,
+        r.schedule_free_adamw(lr=rectified(0.0025)),
+        method_loop(recipes.schedule_free, lr=rectified(0.0025), betas=(0.0, 0.999)),
+        published_tolerance=4e-12,  # an ulp of the weights, which are 10,000 times as large as what moves them
+    ),
+    Case(
+        "schedule_free",
+        "paper_wd0_g1",
+        ALL,
+        replace(
+            r.schedule_free_adamw(lr=corrected(0.0025)),
+            preconditioner=parts.Diagonal(parts.Squares(0.999), parts.Plain(1e-8)),
+        ),
+        method_loop(recipes.schedule_free, lr=corrected(0.0025), betas=(0.0, 0.999), debiased=False),
+    ),
+    Case(
+        "optax_schedule_free",
+        "sgd_warm4_wd0_g1",
+        ALL,
+        optax_warm_up(r.schedule_free_sgd(), 0.1),
+        method_loop(recipes.schedule_free, lr=optax_lr(0.1), step_lr=optax_lr(0.1, 1)),
+    ),
+    Case(
+        "optax_schedule_free",
+        "adamw_warm4_wd0_g1",
+        ALL,
+        optax_warm_up(r.schedule_free_adamw(), 0.0025),
+        method_loop(
+            recipes.schedule_free, lr=optax_lr(0.0025), step_lr=optax_lr(0.0025, 1), betas=(0.0, 0.999)
+        ),
     ),
 ]

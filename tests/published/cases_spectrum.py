@@ -14,7 +14,7 @@ from reference import recipes, spectrum
 from reference.newton_schulz import MUON, Steps
 
 import schattor as st
-from schattor.recipes.freon import Every
+from schattor.recipes.lion_muon import Every
 
 r, parts = st.recipes, st.parts
 FIVE: Steps = (MUON,) * 5

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+from published.torch_optim import grid
 from published.trajectories import (
     ALL,
     GRADIENTS,
@@ -96,6 +97,25 @@ def test_routed_hybrid_reproduces_muon_with_auxiliary_adam() -> None:
         case = adam if k == 3 else muon
         tolerance = 1e-9 * displacement(case, k) + eps_effect(case, k)
         np.testing.assert_allclose(params[str(k)], case.published(k)[-1], rtol=0, atol=tolerance)
+
+
+def test_table_says_which_recipes_are_compared() -> None:
+    """The table of recipes names the sets, and README and page count them."""
+    found: dict[str, set[str]] = {row.name: set() for row in st.recipes.table()}
+    for case in CASES:
+        for recipe in [case.recipe] if isinstance(case.recipe, st.Recipe) else case.recipe.values():
+            found.get(recipe.name, set()).add(case.method)
+    for setting in grid():
+        found[setting.recipe].add("torch_optim")
+    assert {row.name: row.compared for row in st.recipes.table()} == {
+        name: tuple(sorted(sets)) for name, sets in found.items()
+    }
+    count = sum(bool(sets) for sets in found.values())
+    readme = (HERE.parents[1] / "README.md").read_text()
+    assert f"`Schattor` and {len(found) - 1} published optimizers" in readme
+    assert f"{count} of them are checked against stored trajectories of public code" in readme
+    page = (HERE.parents[1] / "docs" / "published.md").read_text()
+    assert f"Of the {len(found)} recipes, {count} are compared" in page
 
 
 def test_every_stored_case_is_used() -> None:

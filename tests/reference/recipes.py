@@ -374,8 +374,13 @@ def schedule_free(
     weight_decay: Hyper = 0.0,
     betas: tuple[float, float] | None = None,
     eps: float = 1e-8,
+    step_lr: Hyper | None = None,
+    debiased: bool = True,
 ) -> Path:
-    """facebookresearch/schedule_free round SGD, or round AdamW if `betas` are given; `estimates` are the averages."""
+    """facebookresearch/schedule_free round SGD, or round AdamW if `betas` are given; `estimates` are the averages.
+
+    `step_lr` is that of the steps, where only the averages follow `lr`. Not `debiased`: the squares are used as kept.
+    """
     path, y, z, x = Path(), W.copy(), W.copy(), W.copy()
     m, v, total, largest = np.zeros_like(W), np.zeros_like(W), 0.0, 0.0
     for t, G in enumerate(gradients):
@@ -384,12 +389,13 @@ def schedule_free(
         weight = (t + 1) ** r * largest**weight_lr_power
         total += weight
         c = weight / total if total else 0.0
+        eta = eta if step_lr is None else at(step_lr, t)
         if betas is None:
             D = -eta * (G + wd * y)
         else:
             m = betas[0] * m + (1 - betas[0]) * G
             v = betas[1] * v + (1 - betas[1]) * G * G
-            root = np.sqrt(v / (1 - betas[1] ** (t + 1))) + eps
+            root = np.sqrt(v / (1 - betas[1] ** (t + 1)) if debiased else v) + eps
             D = -eta * wd * y - eta * m / (1 - betas[0] ** (t + 1)) / root
         z = z + D
         x = (1 - c) * x + c * z

@@ -8,8 +8,8 @@
 namespace schattor {
 
 /// NorMuon's second moment of each line (arXiv 2510.05491): with v_i <- b v_i + (1 - b) mean_j d_ij^2 from
-/// zero, d_ij <- d_ij / (sqrt(v_i) + eps), zero where that is. For directions of the ball rule: their squares
-/// fit.
+/// zero, d_ij <- d_ij / (sqrt(v_i) + eps), zero where that is below the dtype. For directions of the ball
+/// rule: their squares fit.
 class LineMoment final : public Adjustment {
 public:
     LineMoment(Lines lines, Value beta, double eps) : lines_(lines), beta_(beta), eps_(eps) {}
@@ -33,7 +33,7 @@ private:
             const double length = lengths[k].full();
             v = static_cast<T>(b * v + (1.0 - b) * length * length / entries);
             const double root = std::sqrt(static_cast<double>(v)) + eps_;
-            factors[k] = root > 0.0 ? 1.0 / root : 0.0;
+            factors[k] = root >= smallestNormal(dtypeOf<T>) ? 1.0 / root : 0.0;
         }
         scaleLines(lines_, c.shape, d, factors, d);
     }

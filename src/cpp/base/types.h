@@ -32,6 +32,12 @@ inline double largestFinite(Dtype dtype) {
                                    : std::numeric_limits<double>::max();
 }
 
+/// What is smaller than this has lost digits.
+inline double smallestNormal(Dtype dtype) {
+    return dtype == Dtype::float32 ? static_cast<double>(std::numeric_limits<float>::min())
+                                   : std::numeric_limits<double>::min();
+}
+
 inline double machineEpsilon(Dtype dtype) {
     return dtype == Dtype::float32 ? static_cast<double>(std::numeric_limits<float>::epsilon())
                                    : std::numeric_limits<double>::epsilon();

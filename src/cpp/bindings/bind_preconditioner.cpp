@@ -73,15 +73,16 @@ void bindPreconditioner(py::module_& m) {
         .def(py::init<std::shared_ptr<Preconditioner>, std::shared_ptr<Preconditioner>, std::int64_t>(),
              py::arg("direction"), py::arg("length"), py::arg("start"));
     py::class_<KroneckerRoots, Preconditioner, std::shared_ptr<KroneckerRoots>>(m, "KroneckerRoots")
-        .def(py::init([](Value beta, Value eps, std::int64_t start, std::int64_t frequency) {
-                 return std::make_shared<KroneckerRoots>(beta, eps, Refresh{start, frequency});
+        .def(py::init([](Value beta, Value eps, std::int64_t start, std::int64_t frequency,
+                         std::optional<Index> largest) {
+                 return std::make_shared<KroneckerRoots>(beta, eps, Refresh{start, frequency}, largest);
              }),
-             py::arg("beta"), py::arg("eps"), py::arg("start"), py::arg("frequency"));
+             py::arg("beta"), py::arg("eps"), py::arg("start"), py::arg("frequency"), py::arg("largest"));
     py::class_<KroneckerInverses, Preconditioner, std::shared_ptr<KroneckerInverses>>(m, "KroneckerInverses")
-        .def(py::init([](Value beta, Value damping, std::int64_t frequency) {
-                 return std::make_shared<KroneckerInverses>(beta, damping, Refresh{1, frequency});
+        .def(py::init([](Value beta, Value damping, std::int64_t frequency, std::optional<Index> largest) {
+                 return std::make_shared<KroneckerInverses>(beta, damping, Refresh{1, frequency}, largest);
              }),
-             py::arg("beta"), py::arg("damping"), py::arg("frequency"));
+             py::arg("beta"), py::arg("damping"), py::arg("frequency"), py::arg("largest"));
     py::class_<Equilibration, Preconditioner, std::shared_ptr<Equilibration>>(m, "Equilibration")
         .def(py::init([](Value choice, const std::vector<std::string>& names, double eps) {
                  using Sides = Equilibration::Sides;

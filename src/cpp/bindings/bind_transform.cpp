@@ -36,9 +36,10 @@ void bindTransform(py::module_& m) {
         .def(py::init<Value, Value, std::uint64_t>(), py::arg("clip"), py::arg("noise_multiplier"),
              py::arg("seed"));
     py::class_<InverseInputMoment, Transform, std::shared_ptr<InverseInputMoment>>(m, "InverseInputMoment")
-        .def(py::init<double, double, double, double, std::int64_t, Index, Index, bool>(), py::arg("beta"),
-             py::arg("initial"), py::arg("ridge"), py::arg("eps"), py::arg("frequency"), py::arg("blocks"),
-             py::arg("inputs"), py::arg("inputs_are_rows"));
+        .def(py::init<double, double, double, double, std::int64_t, Index, Index, bool,
+                      std::optional<Index>>(),
+             py::arg("beta"), py::arg("initial"), py::arg("ridge"), py::arg("eps"), py::arg("frequency"),
+             py::arg("blocks"), py::arg("inputs"), py::arg("inputs_are_rows"), py::arg("largest"));
 }
 
 }  // namespace schattor

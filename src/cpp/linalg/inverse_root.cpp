@@ -52,13 +52,20 @@ template <class T>
 void inverseRoot(Index k, const T* a, double factor, double eps, double exponent, T* out, Arena& arena) {
     if (k == 0) return;
     const ArenaFrame frame(arena);
-    const SymmetricEigen e = symmetricEigen(k, a, arena);
+    SymmetricEigen e = symmetricEigen(k, a, arena);
+    const double tiny = smallestNormal(dtypeOf<T>);
+    if (std::ldexp(std::max(e.values[k - 1], 0.0), e.exponent) < tiny) {
+        std::fill(e.values, e.values + k, 0.0);
+        e.exponent = 0;
+    }
+    if (std::pow(eps, -exponent) > 1.0 / std::sqrt(tiny)) eps = 0.0;
     // In units of factor 2^e.exponent.
     const double shift = std::ldexp(eps / factor, -e.exponent), largest = std::max(e.values[k - 1], 0.0);
     const double noise = static_cast<double>(k) * machineEpsilon(dtypeOf<T>) * largest;
+    const double least = std::max(noise, std::ldexp(tiny, -e.exponent));
     for (Index i = 0; i < k; ++i) {
         const double value = eps > 0.0 ? std::max({e.values[i] + shift, shift, noise}) : e.values[i];
-        const double root = eps > 0.0 || value > noise ? std::pow(value, -exponent) : 0.0;
+        const double root = eps > 0.0 || value > least ? std::pow(value, -exponent) : 0.0;
         kernels::scale(k, std::sqrt(root), e.vectors + i * k, e.vectors + i * k);
     }
     double* whole = take(arena, k * k);

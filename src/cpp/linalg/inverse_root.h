@@ -20,7 +20,9 @@ SymmetricEigen symmetricEigen(Index k, const T* a, Arena& arena);
 
 /// out = (factor A + eps I)^-exponent in full, for a positive semidefinite A. What is below the rounding
 /// errors of A, k eps(T) lambda_1, counts as that much; at eps = 0 as zero, so that the result is a
-/// pseudo-inverse.
+/// pseudo-inverse. So does a matrix below the smallest normal number. An eps whose power is above
+/// 1 / sqrt(smallestNormal(T)) counts as zero: the powers of two zero matrices on the sides of a third one
+/// must fit into T together.
 template <class T>
 void inverseRoot(Index k, const T* a, double factor, double eps, double exponent, T* out, Arena& arena);
 

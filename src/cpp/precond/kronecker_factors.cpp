@@ -54,7 +54,7 @@ template <class T>
 void KroneckerRoots::observeIn(const Context<T>& c, const T* g) const {
     const double b = c(beta_), weight = b == 1.0 ? 1.0 : 1.0 - b;
     const double correction = b == 1.0 ? 1.0 : debiasing(b, c.count);
-    const double exponent = c.shape.isVector() ? 0.5 : 0.25;
+    const double exponent = has(Side::left, c.shape) && has(Side::right, c.shape) ? 0.25 : 0.5;
     for (const Side side : bothSides) {
         if (!has(side, c.shape)) continue;
         T* s = factor(side, c);
@@ -69,6 +69,7 @@ void KroneckerInverses::observeIn(const Context<T>& c) const {
     const double b = c(beta_), correction = debiasing(b, c.count);
     double mean[2] = {};
     for (const Side side : bothSides) {
+        if (!has(side, c.shape)) continue;
         const Samples<T>& x = side == Side::left ? c.extras.deltas : c.extras.activations;
         const Index k = sizeOf(side, c.shape);
         addGram(Side::right, {x.count, k}, b, (1.0 - b) / static_cast<double>(x.count), x.data, k,
@@ -79,8 +80,9 @@ void KroneckerInverses::observeIn(const Context<T>& c) const {
     const double pi = mean[0] > 0.0 && mean[1] > 0.0 ? std::sqrt(mean[1] / mean[0]) : 1.0;
     const double root = std::sqrt(c(damping_));
     for (const Side side : bothSides)
-        inverseRoot(sizeOf(side, c.shape), factor(side, c), correction,
-                    side == Side::left ? root / pi : root * pi, 1.0, power(side, c), *c.arena);
+        if (has(side, c.shape))
+            inverseRoot(sizeOf(side, c.shape), factor(side, c), correction,
+                        side == Side::left ? root / pi : root * pi, 1.0, power(side, c), *c.arena);
 }
 
 template void KroneckerFactors::applyIn<float>(const Context<float>&, const float*, float*) const;

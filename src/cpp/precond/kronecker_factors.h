@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "linalg/inverse_root.h"
 #include "linalg/sides.h"
 #include "precond/preconditioner.h"
@@ -27,11 +29,13 @@ public:
     void apply(const Context<double>& c, const double* m, double* out) const override { applyIn(c, m, out); }
 
 protected:
-    /// A vector has its long side only where `vectorsHaveOneSide`.
-    KroneckerFactors(Refresh refresh, bool vectorsHaveOneSide)
-        : refresh_(refresh), vectorsHaveOneSide_(vectorsHaveOneSide) {}
+    /// A vector has its long side only where `vectorsHaveOneSide`. A side longer than `largest` has the
+    /// identity.
+    KroneckerFactors(Refresh refresh, bool vectorsHaveOneSide, std::optional<Index> largest)
+        : refresh_(refresh), vectorsHaveOneSide_(vectorsHaveOneSide), largest_(largest) {}
 
     bool has(Side side, Shape shape) const {
+        if (largest_ && sizeOf(side, shape) > *largest_) return false;
         if (!vectorsHaveOneSide_ || !shape.isVector()) return true;
         return side == (shape.rows >= shape.cols ? Side::left : Side::right);
     }
@@ -51,15 +55,16 @@ private:
     void applyIn(const Context<T>&, const T* m, T* out) const;
 
     const bool vectorsHaveOneSide_;
+    const std::optional<Index> largest_;
 };
 
 /// Shampoo: L <- b L + (1 - b) G G', R likewise with G'G, or sums where b = 1, and P(M) = L^-1/4 M R^-1/4, of
-/// a vector L^-1/2 m (arXiv 1802.09568; averages debiased and eps added before the root, as in arXiv
-/// 2309.06497).
+/// a vector L^-1/2 m, as of a matrix of which one side is too long (arXiv 1802.09568; averages debiased and
+/// eps added before the root, as in arXiv 2309.06497).
 class KroneckerRoots final : public KroneckerFactors {
 public:
-    KroneckerRoots(Value beta, Value eps, Refresh refresh)
-        : KroneckerFactors(refresh, true), beta_(beta), eps_(eps) {}
+    KroneckerRoots(Value beta, Value eps, Refresh refresh, std::optional<Index> largest = std::nullopt)
+        : KroneckerFactors(refresh, true, largest), beta_(beta), eps_(eps) {}
     void observe(const Context<float>& c, const float* g, const float*) const override { observeIn(c, g); }
     void observe(const Context<double>& c, const double* g, const double*) const override { observeIn(c, g); }
     /// A hundred thousand steps of this size fit.
@@ -73,11 +78,12 @@ private:
 };
 
 /// K-FAC (arXiv 1503.05671): debiased averages A of a a' over the activations and C of d d' over the deltas,
-/// P(M) = (C + sqrt(damping) / pi I)^-1 M (A + pi sqrt(damping) I)^-1, pi^2 = (tr A / n) / (tr C / m).
+/// P(M) = (C + sqrt(damping) / pi I)^-1 M (A + pi sqrt(damping) I)^-1, pi^2 = (tr A / n) / (tr C / m); pi is
+/// one beside a side that is too long.
 class KroneckerInverses final : public KroneckerFactors {
 public:
-    KroneckerInverses(Value beta, Value damping, Refresh refresh)
-        : KroneckerFactors(refresh, false), beta_(beta), damping_(damping) {}
+    KroneckerInverses(Value beta, Value damping, Refresh refresh, std::optional<Index> largest = std::nullopt)
+        : KroneckerFactors(refresh, false, largest), beta_(beta), damping_(damping) {}
     void observe(const Context<float>& c, const float*, const float*) const override { observeIn(c); }
     void observe(const Context<double>& c, const double*, const double*) const override { observeIn(c); }
     Inputs ownReads() const override { return {Input::activations, Input::deltas}; }

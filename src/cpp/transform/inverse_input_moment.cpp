@@ -11,7 +11,8 @@
 namespace schattor {
 
 InverseInputMoment::InverseInputMoment(double beta, double initial, double ridge, double eps,
-                                       std::int64_t frequency, Index blocks, Index inputs, bool inputsAreRows)
+                                       std::int64_t frequency, Index blocks, Index inputs, bool inputsAreRows,
+                                       std::optional<Index> largest)
     : beta_(beta),
       initial_(initial),
       ridge_(ridge),
@@ -20,6 +21,7 @@ InverseInputMoment::InverseInputMoment(double beta, double initial, double ridge
       blocks_(blocks),
       inputs_(inputs),
       inputsAreRows_(inputsAreRows),
+      kept_(!largest || inputs / blocks <= *largest),
       gain_(std::max(1.0, std::sqrt(static_cast<double>(inputs)) / eps)) {
     if (inputs % blocks != 0)
         throw std::invalid_argument(std::to_string(inputs) + " inputs do not divide into " +
@@ -27,6 +29,7 @@ InverseInputMoment::InverseInputMoment(double beta, double initial, double ridge
 }
 
 std::vector<StateSlot> InverseInputMoment::state(Shape) const {
+    if (!kept_) return {};
     return {{"input_moment", {inputs_, width()}}, {"input_inverse", {inputs_, width()}}};
 }
 
@@ -52,6 +55,7 @@ void InverseInputMoment::refresh(const Context<T>& c) const {
 
 template <class T>
 const T* InverseInputMoment::run(const Context<T>& c, const T* g, T* out) const {
+    if (!kept_) return g;
     const std::int64_t t = c.count + 1;
     if (t % frequency_ == 0) refresh(c);
     if (t < frequency_) return g;

@@ -63,6 +63,9 @@ ACCURACY = Domain("None (strict) or a number in (0, 1)", lambda x: 0 < x < 1)
 FRACTION = Domain("in [0, 1]", lambda x: 0 <= x <= 1)
 POSITIVE = Domain("positive and finite", lambda x: 0 < x < math.inf)
 FINITE = Domain("finite", math.isfinite)
+NORMAL = Domain(
+    "finite and at least 1.2e-38, the smallest normal number of float32", lambda x: 2.0**-126 <= x < math.inf
+)
 NON_NEGATIVE = Domain("non-negative and finite", lambda x: 0 <= x < math.inf)
 
 

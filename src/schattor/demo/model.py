@@ -17,10 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ..problems.losses import ACTIVATIONS, log_softmax
+from ..problems.network import backward, forward
+
 __all__ = ["evaluate", "init_params", "loss_and_gradients"]
 
 Array = NDArray[Any]
 Params = dict[str, Array]
+RELU = ACTIVATIONS["relu"]
 
 
 def init_params(sizes: Sequence[int], rng: np.random.Generator, dtype: DTypeLike = np.float32) -> Params:
@@ -44,9 +48,8 @@ def init_params(sizes: Sequence[int], rng: np.random.Generator, dtype: DTypeLike
 
 def loss_and_gradients(params: Params, X: Array, y: NDArray[np.int64]) -> tuple[float, Params]:
     """Mean cross-entropy of the samples and its gradient, block by block, in the parameters' dtype."""
-    n_layers = len(params) // 2
-    activations = _forward(params, X)
-    log_p = _log_softmax(activations[-1])
+    hidden, scores = _forward(params, X)
+    log_p = log_softmax(scores)
     rows = np.arange(len(y))
     loss = -float(np.mean(log_p[rows, y]))
 
@@ -54,32 +57,24 @@ def loss_and_gradients(params: Params, X: Array, y: NDArray[np.int64]) -> tuple[
     delta[rows, y] -= 1
     delta /= len(y)
     grads: Params = {}
-    for layer in range(n_layers, 0, -1):
-        grads[f"W{layer}"] = delta.T @ activations[layer - 1]
-        grads[f"b{layer}"] = delta.sum(axis=0)
-        if layer > 1:
-            delta = (delta @ params[f"W{layer}"]) * (activations[layer - 1] > 0)
+    deltas = backward(delta, _layers(params, "W"), hidden, RELU)
+    for layer, (D, H) in enumerate(zip(deltas, hidden, strict=True), start=1):
+        grads[f"W{layer}"] = D.T @ H
+        grads[f"b{layer}"] = D.sum(axis=0)
     return loss, grads
 
 
 def evaluate(params: Params, X: Array, y: NDArray[np.int64]) -> tuple[float, float]:
     """Mean cross-entropy and accuracy (a fraction) on the samples."""
-    log_p = _log_softmax(_forward(params, X)[-1])
+    log_p = log_softmax(_forward(params, X)[1])
     loss = -float(np.mean(log_p[np.arange(len(y)), y]))
     return loss, float(np.mean(log_p.argmax(axis=1) == y))
 
 
-def _forward(params: Params, X: Array) -> list[Array]:
-    """Return the input, the activation of every hidden layer, and the scores of the classes."""
-    n_layers = len(params) // 2
-    activations = [X]
-    for layer in range(1, n_layers + 1):
-        Z = activations[-1] @ params[f"W{layer}"].T + params[f"b{layer}"]
-        activations.append(np.maximum(Z, 0) if layer < n_layers else Z)
-    return activations
+def _forward(params: Params, X: Array) -> tuple[list[Array], Array]:
+    """Return the input of every layer, and the scores of the classes."""
+    return forward(X, _layers(params, "W"), RELU, _layers(params, "b"))
 
 
-def _log_softmax(scores: Array) -> Array:
-    # Subtracting the largest score keeps every exponential at most 1.
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+def _layers(params: Params, kind: str) -> list[Array]:
+    return [params[f"{kind}{layer}"] for layer in range(1, len(params) // 2 + 1)]

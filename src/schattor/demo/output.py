@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..experiments.tools.tables import text_table
+from .._tables import table
 from ..plotting import plot_history, plot_spectra
 from .experiment import Comparison, last_updates, summary
 from .methods import Method
@@ -52,14 +52,14 @@ def header(comparison: Comparison) -> str:
 def routing_table(methods: Sequence[Method]) -> str:
     """Which method updates the weights and which the biases."""
     rows = [(method.label, method.weights_text, method.biases_text) for method in methods]
-    return text_table(("method", "weight matrices W*", "biases b*"), rows)
+    return table(("method", "weight matrices W*", "biases b*"), rows)
 
 
 def result_table(comparison: Comparison) -> str:
     """Best step size, test accuracy and loss (mean and standard deviation over seeds), time of a step."""
     head = ("method", "best lr", "lr grid", "test accuracy %", "test loss", "seeds", "ms/step")
     done = [method for method in comparison.methods if comparison.select(method, "final")]
-    return text_table(head, [_result_row(summary(comparison, method)) for method in done], right_from=1)
+    return table(head, [_result_row(summary(comparison, method)) for method in done], right_from=1)
 
 
 def _result_row(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -117,8 +117,8 @@ def write_outputs(comparison: Comparison, directory: Path) -> list[str]:
     _write_csv(directory / "history.csv", rows)
     columns: dict[str, Any] = {name: np.array([row[name] for row in rows]) for name in COLUMNS}
     np.savez(directory / "history.npz", **columns)
-    table = f"{header(comparison)}\n\n{result_table(comparison)}\n"
-    (directory / "table.txt").write_text(table, encoding="utf-8")
+    text = f"{header(comparison)}\n\n{result_table(comparison)}\n"
+    (directory / "table.txt").write_text(text, encoding="utf-8")
     if any(run.phase == "final" for run in comparison.runs):
         _draw_losses(comparison, directory / "loss_curves.png")
         _draw_spectra(comparison, directory / "update_spectra.png")

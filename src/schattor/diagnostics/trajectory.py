@@ -14,7 +14,7 @@ from .._edge.arrays import plain
 from .._edge.values import check_count
 from ..linalg.exponents import conjugate
 from ..linalg.matrices import eigen, semidefinite
-from ..parts.geometries import Schatten
+from ..parts.geometries.schatten import constant_exponent
 from .curvature import Norm, geometry_of
 from .spectra import Spectrum
 
@@ -73,9 +73,8 @@ def smoothness(
     length = geometry.norm(moved)
     if noise is None:
         return geometry.dual_norm(change) / length if length else math.nan
-    if not isinstance(geometry, Schatten) or callable(geometry.p):
-        raise ValueError(f"noise is taken off in Schatten norms only, got {geometry}")
-    return _denoised(change, noise, conjugate(geometry.p)) / length if length else math.nan
+    p = constant_exponent(geometry, "norm, where noise is taken off,")
+    return _denoised(change, noise, conjugate(p)) / length if length else math.nan
 
 
 def _denoised(change: npt.NDArray[np.generic], noise: npt.ArrayLike, q: float) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..parts import Additive, NormScaling
 from ..parts.estimators import EMA
-from ..parts.geometries import Schatten
+from ..parts.geometries.schatten import constant_exponent
 from ..parts.mixed_norm import MixedNorm
 from ..recipe.driver import Driver, Given, Members, RunningDriver, State
 from ..recipe.recipe import Recipe
@@ -47,10 +47,7 @@ class TheoryDriver(Driver):
         if isinstance(recipe.geometry, MixedNorm):
             check_range(recipe.geometry)
             return
-        p = recipe.geometry.p if isinstance(recipe.geometry, Schatten) else None
-        if callable(p):
-            raise ValueError(f"{_TAKES} a constant p, got {p!r}")
-        BOUNDED.check("p", p)
+        BOUNDED.check("p", constant_exponent(recipe.geometry, 'geometry of lr="theory"'))
         BOUNDED.check("outer", recipe.coupling.outer if recipe.coupling else math.inf)
 
     def start(self, recipe: Recipe, members: Members) -> RunningDriver:

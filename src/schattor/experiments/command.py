@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 from .. import experiments
+from .._tables import table
 from .experiment import Experiment, open_session
 from .results import FILE, Results, StoredError
 from .tools.progress import Progress
-from .tools.tables import text_table
 
 __all__ = ["CommandError", "draw", "report", "run"]
 
@@ -62,8 +62,8 @@ def _results(arguments: argparse.Namespace, experiment: Experiment, directory: P
 def report(experiment: Experiment, results: Results) -> str:
     """Return findings and tables as text."""
     parts = []
-    for table in experiment.tables(results):
-        parts.append(f"{table.title}\n\n{text_table(table.head, table.rows, right_from=1)}")
+    for shown in experiment.tables(results):
+        parts.append(f"{shown.title}\n\n{table(shown.head, shown.rows, right_from=1)}")
     lines = []
     for finding in experiment.findings(results):
         lines.append(f"  {'yes' if finding.holds else 'NO '}  {finding.statement}: {finding.numbers}")

@@ -1,8 +1,12 @@
-"""Exponents that belong to each other: conjugates, and those of squared dual norms."""
+"""Exponents that belong to each other: conjugates, and those of squared dual norms; norms of roots."""
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
+
+from .._edge.arrays import FloatArray
 
 
 def conjugate(p: float) -> float:
@@ -18,3 +22,13 @@ def weight_exponent(p: float) -> float:
     The norm of a diagonal map from l_p to its dual l_q is the l_a norm of its diagonal.
     """
     return math.inf if p <= 2 else 1 / (1 - 2 / p)
+
+
+def root_norm(squares: FloatArray, q: float) -> FloatArray:
+    """Return the l_q norms of the roots, along the last axis."""
+    roots = np.sqrt(squares)
+    largest = roots.max(axis=-1, keepdims=True)
+    if math.isinf(q):
+        return np.asarray(largest[..., 0])
+    scaled = roots / np.where(largest > 0, largest, 1)
+    return np.asarray(largest[..., 0] * (scaled**q).sum(-1) ** (1 / q))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from .._edge.arguments import checked
 from .._edge.arrays import FloatArray, matrix_shape, plain, prepare
 from .._edge.values import EXPONENT, check_count
+from ..linalg.exponents import root_norm
 from .forms import Form, FormName, make_form
 from .jackknife import Estimate, jackknife
 
@@ -91,16 +91,6 @@ class CovarianceEstimate:
             Where there is no standard error.
         """
         return self.sigma(q).interval(level)
-
-
-def root_norm(squares: FloatArray, q: float) -> FloatArray:
-    """Return the l_q norms of the roots, along the last axis."""
-    roots = np.sqrt(squares)
-    largest = roots.max(axis=-1, keepdims=True)
-    if math.isinf(q):
-        return np.asarray(largest[..., 0])
-    scaled = roots / np.where(largest > 0, largest, 1)
-    return np.asarray(largest[..., 0] * (scaled**q).sum(-1) ** (1 / q))
 
 
 @checked

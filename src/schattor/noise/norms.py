@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from .._edge.arguments import checked
-from .._edge.arrays import FloatArray
 from ..linalg.exponents import conjugate
-from ..parts.geometries import Schatten
 from ..parts.mixed_norm import MixedNorm
-from ..theory.noise import check_range
-from .covariance import CovarianceEstimate, root_norm
+from ..theory.noise import check_range, dual_of_squares
+from .covariance import CovarianceEstimate
 from .jackknife import Estimate, jackknife
 
 
@@ -75,17 +71,7 @@ def proxy(
         raise ValueError(
             f"the blocks' estimates must come from the same batches, got numbers of them {counts}"
         )
-    value = mixed(norm, {name: e.eigenvalues for name, e in estimates.items()})
+    value = dual_of_squares(norm, {name: e.eigenvalues for name, e in estimates.items()})
     return jackknife(
-        float(value), mixed(norm, {name: e.deleted_eigenvalues for name, e in estimates.items()})
+        float(value), dual_of_squares(norm, {name: e.deleted_eigenvalues for name, e in estimates.items()})
     )
-
-
-def mixed(norm: MixedNorm, squares: Mapping[str, FloatArray]) -> FloatArray:
-    """Return the dual mixed norm from the squared singular values of the blocks, along the last axis."""
-    shares = []
-    for name, weight in zip(norm.names, norm._constant_weights(), strict=True):
-        geometry = norm.geometries[name]
-        assert isinstance(geometry, Schatten) and not callable(geometry.p)
-        shares.append(root_norm(squares[name], conjugate(geometry.p)) / weight)
-    return root_norm(np.stack(shares, axis=-1) ** 2, conjugate(norm.outer))

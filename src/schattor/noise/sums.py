@@ -15,8 +15,8 @@ from .._edge.values import EXPONENT, check_count
 from ..linalg.exponents import conjugate
 from ..parts.geometries import Schatten
 from ..parts.mixed_norm import MixedNorm
+from ..theory.noise import dual_of_squares, exponent_of
 from .covariance import covariance, stack
-from .norms import mixed
 
 Rng = int | np.random.Generator | None
 
@@ -127,9 +127,9 @@ def partial_sums(
     return PartialSums(
         measured=squared.mean(axis=0),
         standard_error=squared.std(axis=0, ddof=1) / np.sqrt(repetitions),
-        bound=float(mixed(geometry, squares)) ** 2 * total,
+        bound=float(dual_of_squares(geometry, squares)) ** 2 * total,
         frobenius_bound=_through_frobenius(geometry, squares) * total,
-        proven=geometry.outer >= 2 and all(_exponent(geometry, name) >= 2 for name in geometry.names),
+        proven=geometry.outer >= 2 and all(exponent_of(geometry, name) >= 2 for name in geometry.names),
     )
 
 
@@ -145,7 +145,7 @@ def _run(
         else:
             draws = model.draw(len(c), rng)
         squares[name] = np.linalg.svd(np.cumsum(c[:, None, None] * draws, axis=0), compute_uv=False) ** 2
-    return mixed(norm, squares) ** 2
+    return dual_of_squares(norm, squares) ** 2
 
 
 def _through_frobenius(norm: MixedNorm, squares: Mapping[str, FloatArray]) -> float:
@@ -155,17 +155,12 @@ def _through_frobenius(norm: MixedNorm, squares: Mapping[str, FloatArray]) -> fl
         return float(np.power(dimension, max(0.0, 2 / q - 1)))
 
     blocks = sum(
-        factor(conjugate(_exponent(norm, name)), len(squares[name])) * float(squares[name].sum()) / weight**2
+        factor(conjugate(exponent_of(norm, name)), len(squares[name]))
+        * float(squares[name].sum())
+        / weight**2
         for name, weight in zip(norm.names, norm._constant_weights(), strict=True)
     )
     return factor(conjugate(norm.outer), len(norm.names)) * float(blocks)
-
-
-def _exponent(norm: MixedNorm, name: str) -> float:
-    geometry = norm.geometries[name]
-    if not isinstance(geometry, Schatten) or callable(geometry.p):
-        raise ValueError(f"norm of block {name!r} must be Schatten with a constant exponent, got {geometry}")
-    return float(geometry.p)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,5 +201,5 @@ def _blocks(
     if len(counts) > 1:
         raise ValueError(f"samples of all blocks must be of one number, got {sorted(counts)}")
     for name in norm.names:
-        _exponent(norm, name)
+        exponent_of(norm, name)
     return models, norm

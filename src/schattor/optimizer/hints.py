@@ -7,7 +7,9 @@ from typing import Any
 
 from .._edge.values import list_names, show
 from ..blocks.block import Block
-from ..blocks.views import flatten
+from ..blocks.views import batch, flatten
+from ..parts.kronecker import LARGEST_SIDE_BYTES
+from ..parts.mixed_norm import MixedNorm
 from ..recipe.recipe import Recipe
 
 
@@ -93,13 +95,16 @@ def check_gradients(given: Any, names: Sequence[str], what: str) -> None:
 def check_fit(chosen: Sequence[tuple[Block, Recipe]], recipes: Mapping[str, Recipe]) -> None:
     """Raise ValueError that names every block whose shape its recipe does not take, with a call that would do."""
     faults = [(block, fault) for block, recipe in chosen if (fault := _misfit(block, recipe))]
+    capped = {id(recipe) for block, recipe in chosen if _long_side(block, recipe)}
     if not faults:
         return
     low = [block.name for block, _ in faults if block.array.ndim < 2]
     views = {block.name: repr(block.view) for block, _ in chosen if block.view is not None}
     views |= {block.name: repr(flatten()) for block, _ in faults if block.array.ndim > 2}
     routes = dict.fromkeys(low, "st.recipes.adamw(lr=3e-4)")
-    routes |= {key: _as_made(recipe) for key, recipe in recipes.items() if key not in low}
+    routes |= {
+        key: _as_made(recipe, id(recipe) in capped) for key, recipe in recipes.items() if key not in low
+    }
     call = f"st.Optimizer(params, routes={_mapping(routes)}"
     if views:
         call += f", views={_mapping(views)}"
@@ -107,8 +112,9 @@ def check_fit(chosen: Sequence[tuple[Block, Recipe]], recipes: Mapping[str, Reci
     raise ValueError("\n".join([*lines, f"for example, with the arguments that you gave: {call})"]))
 
 
-def _as_made(recipe: Recipe) -> str:
-    return f"st.recipes.{recipe.name}(lr={'schedule' if callable(recipe.lr) else show(recipe.lr)})"
+def _as_made(recipe: Recipe, capped: bool) -> str:
+    lr = "schedule" if callable(recipe.lr) else show(recipe.lr)
+    return f"st.recipes.{recipe.name}(lr={lr}{', max_precond_dim=10000' if capped else ''})"
 
 
 def _mapping(entries: Mapping[str, str]) -> str:
@@ -118,7 +124,25 @@ def _mapping(entries: Mapping[str, str]) -> str:
 def _misfit(block: Block, recipe: Recipe) -> str | None:
     """Return why a recipe cannot serve a block of this shape."""
     if block.array.ndim > 2 and block.view is None and recipe.matrix_of(block.name):
-        return f"{recipe.name} needs a matrix; give a view"
+        count = block.array.shape[0]
+        return (
+            f"{recipe.name} needs a matrix; give a view: views={{{block.name!r}: {flatten()!r}}} for one matrix of "
+            f"{count} rows, or views={{{block.name!r}: {batch()!r}}} for {count} matrices"
+        )
     if block.array.ndim < 2 and recipe.matrices_only:
         return f"{recipe.name} takes matrices only; route it elsewhere"
+    if long := _long_side(block, recipe):
+        side, k, size = long
+        return (
+            f"{recipe.name} would keep {k} x {k} matrices for its {side} side, {size / 2**30:.3g} GiB each; expected "
+            f"at most {LARGEST_SIDE_BYTES / 2**30:.3g} GiB; leave out long sides by max_precond_dim=10000, or route "
+            "it elsewhere"
+        )
     return None
+
+
+def _long_side(block: Block, recipe: Recipe) -> tuple[str, int, int] | None:
+    """Return the side of a piece of the block of which no square matrix can be kept; see `Recipe.long_side`."""
+    if isinstance(recipe.geometry, MixedNorm) and block.name not in recipe.geometry.geometries:
+        return None  # refused for its name
+    return next((long for piece in block.pieces() if (long := recipe.long_side(piece))), None)

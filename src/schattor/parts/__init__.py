@@ -11,6 +11,7 @@ from .adjustments import (
     TrustRatio,
 )
 from .bridge import Context
+from .coupling import Coupling
 from .frames import Eigenbasis, Frame, LaggedEigenbasis, PartnerMetric, RandomRange
 from .metrics import (
     CentredSquares,
@@ -41,7 +42,6 @@ from .metrics import (
     TangentDual,
     TangentProjection,
 )
-from .mixed_norm import Coupling
 from .python import (
     PythonAdjustment,
     PythonEstimator,

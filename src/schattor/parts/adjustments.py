@@ -37,8 +37,6 @@ class LineNormalization(Adjustment):
     `order` holds ``"row"`` and ``"col"`` in the order in which they are normalised. Source: Muon+, arXiv 2602.21545.
     """
 
-    matrix = True
-
     order: tuple[str, ...] = ("col",)
     eps: float = 1e-7
 
@@ -72,8 +70,6 @@ class RowMoment(Adjustment):
 
     with v = 0 at first, and zero over zero as zero. Source: arXiv 2510.05491.
     """
-
-    matrix = True
 
     beta: Schedulable = 0.95
     eps: float = 1e-10

@@ -169,7 +169,10 @@ class PythonPart(Part):
 
     @property
     def equivariance(self) -> str:
-        """The group that commutes with the part; see `schattor.Geometry`. ``"mixed"`` claims nothing."""
+        """The group that commutes with the part; see `schattor.Geometry`. ``"mixed"`` claims nothing.
+
+        Blocks of more than two dimensions need a view unless it is ``"entries"`` or ``"rotations"``.
+        """
         return "mixed"
 
 

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from .._edge import _core
 from .._edge.arguments import checked
-from .._edge.values import MOMENTUM, POSITIVE, Schedulable, check_choice, check_count, check_seed
-from .kronecker import FOLLOWING, SIDES
+from .._edge.values import MOMENTUM, NORMAL, Schedulable, check_choice, check_count, check_seed
+from .kronecker import FOLLOWING, LARGEST_SIDE_BYTES, SIDES, check_largest, named_sides
 from .part import Lowering, Part, common_group
 
 
@@ -21,7 +21,7 @@ class Frame(Part, ABC):
     def equivariance_round(self, inside: str) -> str:
         """Return the group that commutes with the whole, given that of what is inside."""
 
-    matrix = True
+    matrix = True  # coordinates are those of rows and columns
 
     @property
     def needs_pairing(self) -> bool:
@@ -60,7 +60,7 @@ class PartnerMetric(Frame):
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        POSITIVE.check("eps", self.eps)
+        NORMAL.check("eps", self.eps)
 
     @property
     def needs_pairing(self) -> bool:
@@ -73,6 +73,12 @@ class PartnerMetric(Frame):
 
     def lower(self, into: Lowering) -> _core.Frame:
         """Return the core's part; the transpose of a product has its factors the other way round."""
+        rank = into.fans[1] if into.left else into.fans[0]
+        if 8 * rank * rank > LARGEST_SIDE_BYTES:
+            raise ValueError(
+                f"the factors have a rank of {rank}, and a square matrix of that order takes more than "
+                f"{LARGEST_SIDE_BYTES / 2**30:.3g} GiB"
+            )
         return _core.PartnerMetric(left=bool(into.left) != into.transposed, eps=self.eps)
 
 
@@ -141,8 +147,7 @@ class Eigenbasis(Frame):
         MOMENTUM.check_schedulable("beta", self.beta)
         check_count("frequency", self.frequency, least=1)
         check_choice("sides", self.sides, SIDES)
-        if self.largest is not None:
-            check_count("largest", self.largest, least=0)
+        check_largest(self.largest)
         check_choice("following", self.following, FOLLOWING)
 
     def turned(self, shape: tuple[int, int]) -> tuple[bool, bool]:
@@ -153,6 +158,11 @@ class Eigenbasis(Frame):
         largest = max(shape) if self.largest is None else self.largest
         wanted = ("left" if rows <= cols else "right") if self.sides == "smaller" else self.sides
         return wanted in ("both", "left") and rows <= largest, wanted in ("both", "right") and cols <= largest
+
+    def uncapped_sides(self, rows: int, cols: int) -> tuple[tuple[str, int], ...]:
+        """Return those that turn."""
+        turned = self.turned((rows, cols)) if self.largest is None else (False, False)
+        return named_sides(rows, cols, *turned)
 
     def determined(self, shape: tuple[int, int]) -> bool:
         """Return whether one gradient has full rank on each side that turns, so that it determines the bases."""

@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from .._edge import _core
 from .._edge.arguments import checked, renamed
 from .._edge.arrays import FloatArray, matrix_shape
 from .._edge.calls import compute_norm, compute_oracle
-from .._edge.values import EXPONENT, POSITIVE, Schedulable, at_step, show
+from .._edge.values import POSITIVE, Schedulable, at_step, show
 from .._tables import table
 from ..blocks.matching import match
 from ..blocks.structure import flatten
+from .coupling import Coupling
 from .geometries import Geometry, Schatten
 from .scalings import shape_factor
-
-
-@checked
-@dataclass(frozen=True)
-class Coupling:
-    """The outer exponent r and the weights w_i of a mixed norm, apart from the norms of the blocks.
-
-    `weights` is one number (or callable) for all blocks, or a mapping by name or glob.
-    """
-
-    outer: float
-    weights: Schedulable | Mapping[str, Schedulable] = 1.0
-
-    def __post_init__(self) -> None:
-        EXPONENT.check("outer", self.outer)
-        if isinstance(self.weights, Mapping):
-            for name, weight in self.weights.items():
-                POSITIVE.check_schedulable(f"weight of {name!r}", weight)
-        else:
-            POSITIVE.check_schedulable("weights", self.weights)
-
-    def weights_of(self, names: Sequence[str]) -> dict[str, Schedulable]:
-        """Return the weight of each block."""
-        if isinstance(self.weights, Mapping):
-            return match(self.weights, names, "weights")
-        return dict.fromkeys(names, self.weights)
 
 
 class MixedNorm:

@@ -97,6 +97,22 @@ class Part(ABC):
         return self._facts.reads_weights
 
     @property
+    def matrix(self) -> bool:
+        """Whether it sees the block as a matrix, so that a block of more than two dimensions needs a view.
+
+        What commutes with signed permutations of all entries sees no rows and columns.
+        """
+        seen = self.equivariance not in ("rotations", "entries")
+        return seen or any(child.matrix for child in self.children())
+
+    def uncapped_sides(self, rows: int, cols: int) -> tuple[tuple[str, int], ...]:
+        """Return the sides of a block of this shape of which it keeps square matrices, with their lengths.
+
+        Without those that a cap decides on.
+        """
+        return tuple(side for child in self.children() for side in child.uncapped_sides(rows, cols))
+
+    @property
     def keeps_state(self) -> bool:
         """Whether the core keeps arrays or numbers for it."""
         return self._facts.keeps_state
@@ -110,11 +126,6 @@ class Part(ABC):
     def draws(self) -> bool:
         """Whether it draws random numbers, which the names of the blocks tell apart."""
         return any(child.draws for child in self.children())
-
-    @property
-    def matrix(self) -> bool:
-        """Whether it works on matrices, so that blocks of more than two dimensions need a view."""
-        return any(child.matrix for child in self.children())
 
     @property
     def equivariance(self) -> str:

@@ -62,6 +62,11 @@ def shape_factor(scale: Scale, rows: int, cols: int) -> float:
     return SHAPE_FACTORS[scale](rows, cols) if rows * cols else 1.0
 
 
+def sees_shape(scale: Scale) -> bool:
+    """Return whether a factor depends on rows and columns."""
+    return callable(scale) or (isinstance(scale, str) and scale != "none")
+
+
 def show_scale(scale: Scale) -> str:
     """Return a short text for a shape factor."""
     return scale if isinstance(scale, str) else str(scale) if callable(scale) else show(scale)
@@ -90,6 +95,11 @@ class Scaling(Part, ABC):
 
     rule: str = "ball"
     """Which of the oracle's two lengths it builds on."""
+
+    @property
+    def matrix(self) -> bool:
+        """Whether it has a shape factor, or holds a scaling that has."""
+        return sees_shape(getattr(self, "scale", "none")) or super().matrix
 
     @abstractmethod
     def degree(self, incoming: float | None) -> float | None:

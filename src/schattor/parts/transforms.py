@@ -10,6 +10,7 @@ from .._edge.arguments import checked
 from .._edge.values import (
     MOMENTUM,
     NON_NEGATIVE,
+    NORMAL,
     POSITIVE,
     Schedulable,
     check_choice,
@@ -17,6 +18,7 @@ from .._edge.values import (
     check_seed,
     show,
 )
+from .kronecker import check_largest
 from .part import Lowering, Part
 
 REFERENCES = ("last", "same_samples")
@@ -71,9 +73,9 @@ class InverseInputMoment(Transform):
     frequency : int
     blocks : int
         K has this many diagonal blocks, each with its own :math:`\rho`: for wide inputs.
+    largest : int, optional
+        Where these blocks are wider, G stays.
     """
-
-    matrix = True
 
     @property
     def smallest(self) -> tuple[int, int]:
@@ -86,14 +88,20 @@ class InverseInputMoment(Transform):
     initial: float = 1e-3
     frequency: int = 32
     blocks: int = 1
+    largest: int | None = None
 
     def __post_init__(self) -> None:
         MOMENTUM.check("beta", self.beta)
         NON_NEGATIVE.check("ridge", self.ridge)
-        POSITIVE.check("eps", self.eps)
+        NORMAL.check("eps", self.eps)
         NON_NEGATIVE.check("initial", self.initial)
         check_count("frequency", self.frequency, least=1)
         check_count("blocks", self.blocks, least=1)
+        check_largest(self.largest)
+
+    def uncapped_sides(self, rows: int, cols: int) -> tuple[tuple[str, int], ...]:
+        """Return the inputs, or their share in a diagonal block."""
+        return (("right", cols // self.blocks),) if self.largest is None else ()
 
     @property
     def equivariance(self) -> str:
@@ -111,6 +119,7 @@ class InverseInputMoment(Transform):
             blocks=self.blocks,
             inputs=into.fans[1],
             inputs_are_rows=into.transposed,
+            largest=self.largest,
         )
 
 

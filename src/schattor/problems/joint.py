@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..linalg.exponents import weight_exponent
-from ..parts.geometries import Lp, Schatten
+from ..parts.geometries import Lp
+from ..parts.geometries.schatten import constant_exponent
 from ..parts.mixed_norm import MixedNorm
 from .problem import Blocks, Params, Problem, Rng, Smooth
 
@@ -102,16 +103,10 @@ class Joint(Problem):
             if others or name != "W" or not isinstance(problem, Smooth):
                 raise ValueError(f"problem {key!r} has no exact Lipschitz constant of one block")
             weight = norm.weights.get(f"{key}/W")
-            if (
-                not isinstance(geometry, Schatten)
-                or callable(geometry.p)
-                or weight is None
-                or callable(weight)
-            ):
-                raise ValueError(
-                    f"norm of block '{key}/W' must be Schatten, with constant exponent and weight"
-                )
-            constants.append(problem.lipschitz(geometry.p) / weight**2)
+            p = constant_exponent(geometry, f"norm of block '{key}/W'")
+            if weight is None or callable(weight):
+                raise ValueError(f"weight of block '{key}/W' must be constant, got {weight!r}")
+            constants.append(problem.lipschitz(p) / weight**2)
         return Lp(weight_exponent(norm.outer)).norm(np.array(constants))
 
     def _split(self, *structures: Params) -> list[tuple[Any, ...]]:

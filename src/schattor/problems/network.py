@@ -14,6 +14,32 @@ from .losses import ACTIVATIONS, CROSS_ENTROPY, Activation, Loss
 from .problem import ALL, Blocks, Chosen, Pairs, Params, SampledProblem, read, store
 
 
+def forward(
+    inputs: FloatArray,
+    weights: Sequence[FloatArray],
+    activation: Activation,
+    biases: Sequence[FloatArray] | None = None,
+) -> tuple[list[FloatArray], FloatArray]:
+    """Return the input of every layer, a row for each sample, and the outputs of the last one."""
+    hidden, outputs = [], inputs
+    for i, W in enumerate(weights):
+        hidden.append(activation.value(outputs) if i else outputs)
+        outputs = hidden[-1] @ W.T
+        if biases is not None:
+            outputs = outputs + biases[i]
+    return hidden, outputs
+
+
+def backward(
+    last: FloatArray, weights: Sequence[FloatArray], hidden: Sequence[FloatArray], activation: Activation
+) -> list[FloatArray]:
+    """Return the gradients by the outputs of every layer before its activation, given that of the last one."""
+    deltas = [last]
+    for W, H in zip(weights[:0:-1], hidden[:0:-1], strict=True):
+        deltas.insert(0, (deltas[0] @ W) * activation.slope(H))
+    return deltas
+
+
 class Network(SampledProblem):
     r"""A weighted mean loss of the outputs of layers.
 
@@ -76,9 +102,8 @@ class Network(SampledProblem):
         """
         weights = self._weights(params)
         hidden, scores = self._forward(weights, chosen)
-        deltas = [self._unread(self._loss.gradient(scores, self.targets[chosen]))]
-        for W, H in zip(weights[:0:-1], hidden[:0:-1], strict=True):
-            deltas.insert(0, (deltas[0] @ W) * self._activation.slope(H))
+        last = self._unread(self._loss.gradient(scores, self.targets[chosen]))
+        deltas = backward(last, weights, hidden, self._activation)
         return dict(zip(self._shapes, zip(deltas, hidden, strict=True), strict=True))
 
     def hvp(self, params: Params, direction: Params) -> Blocks:
@@ -125,10 +150,8 @@ class Network(SampledProblem):
         self, weights: Sequence[FloatArray], chosen: Chosen = ALL
     ) -> tuple[list[FloatArray], FloatArray]:
         """Return the input of every layer, and the scores."""
-        hidden = [self.inputs[chosen]]
-        for W in weights[:-1]:
-            hidden.append(self._activation.value(hidden[-1] @ W.T))
-        return hidden, self._read(hidden[-1] @ weights[-1].T)
+        hidden, outputs = forward(self.inputs[chosen], weights, self._activation)
+        return hidden, self._read(outputs)
 
     def _read(self, outputs: FloatArray) -> FloatArray:
         return outputs

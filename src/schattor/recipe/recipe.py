@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, dataclass, field, fields
 
 from .._edge.values import NON_NEGATIVE, Schedulable, check_flag, show
+from ..blocks.block import Block
 from ..parts import (
     Additive,
     Adjustment,
@@ -17,10 +18,12 @@ from ..parts import (
     Turns,
     Update,
 )
+from ..parts.coupling import Coupling
 from ..parts.estimators import EMA, Estimator, HeavyBall, NoMomentum
 from ..parts.geometries import Geometry
 from ..parts.hosting import keeps_state, name_of, needs_extras, reads_weights, refuse, shares_sums
-from ..parts.mixed_norm import Coupling, MixedNorm
+from ..parts.kronecker import LARGEST_SIDE_BYTES
+from ..parts.mixed_norm import MixedNorm
 from ..parts.part import Part, common_group
 from .driver import Driver
 
@@ -78,7 +81,7 @@ class Recipe:
     driver : Driver or None
         What sets hyperparameters before every step.
 
-    `degree`, `equivariance`, `requires` and `reads_weights` follow from the parts.
+    `degree`, `equivariance`, `matrix`, `requires` and `reads_weights` follow from the parts.
 
     Raises
     ------
@@ -191,11 +194,10 @@ class Recipe:
         return self.geometry.geometries[block] if isinstance(self.geometry, MixedNorm) else self.geometry
 
     def matrix_of(self, block: str) -> bool:
-        """Return whether a part of the block of this name works on matrices; see `parts.Geometry`."""
+        """Return whether a part of the block of this name sees it as a matrix."""
         if isinstance(self.geometry, MixedNorm) and block not in self.geometry.geometries:
             return False  # refused for its name
-        others = [part for part in self.parts if not isinstance(part, Geometry)]
-        return any(part.matrix for part in (self.geometry_of(block), *others))
+        return any(part.matrix for part in self._with(self.geometry_of(block)))
 
     @property
     def block_coupling(self) -> Coupling | None:
@@ -211,12 +213,33 @@ class Recipe:
     @property
     def parts(self) -> tuple[Part, ...]:
         """All parts, in the order in which a step passes through them."""
+        return self._with(*self._geometries)
+
+    @property
+    def matrix(self) -> bool:
+        """Whether it sees blocks as matrices, so that those of more than two dimensions need a view."""
+        return any(part.matrix for part in self.parts)
+
+    def long_side(self, block: Block) -> tuple[str, int, int] | None:
+        """Return the first side of a block whose square matrices take too much memory: name, length and bytes of one.
+
+        None where there is none.
+        """
+        for part in self._with(self.geometry_of(block.owner)):
+            for side, k in part.uncapped_sides(*block.fans):
+                size = k * k * block.array.dtype.itemsize
+                if size > LARGEST_SIDE_BYTES:
+                    return side, k, size
+        return None
+
+    def _with(self, *geometries: Geometry) -> tuple[Part, ...]:
+        """Return the parts with these geometries."""
         slots = [
             *self.transforms,
             self.estimator,
             self.frame,
             self.preconditioner,
-            *self._geometries,
+            *geometries,
             *self.adjustments,
             self.scaling,
             self.output,

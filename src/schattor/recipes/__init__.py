@@ -11,29 +11,40 @@ from ._table import RecipeRow as RecipeRow
 from ._table import RecipeTable, describe
 from .adagrad import adadelta, adagrad, rmsprop
 from .adam import adabelief, adam, adamw, amsgrad, radam
+from .adamuon import adamuon
 from .badam import badam
 from .badam import block_coordinate as block_coordinate
 from .dion import dion, low_rank_muon
 from .equilibrated_muon import aurora, muon_eq
-from .freon import freon, htmuon, lion_muon
-from .kfac import kfac, newton_muon
+from .freon import freon
+from .htmuon import htmuon
+from .hyperball import hyperball as hyperball
+from .hyperball import muon_hyperball
+from .kfac import kfac
 from .lars import lamb, lars
+from .lion_muon import lion_muon
 from .manifold import intrinsic_muon, lora_muon, manifold_muon
+from .mano import mano
+from .mars import mars, mars_m
 from .muon import muon, polar_grad
-from .normuon import adamuon, muon_plus, normuon, rmnp, schedule_free_normuon
+from .muon_plus import muon_plus
+from .muown import muown
+from .newton_muon import newton_muon
+from .nigt import nigt
+from .normuon import normuon, schedule_free_normuon
 from .private import dp_muon
 from .prodigy import prodigy
 from .registry import RecipeFunction
+from .rmnp import rmnp
 from .schattor import schattor
 from .schedule_free import schedule_free as schedule_free
 from .schedule_free import schedule_free_adamw, schedule_free_sgd
 from .scion import clipped_scion, gluon, scion
 from .sgd import normalized_sgd, sgd
-from .shampoo import eigen_adam, shampoo, soap
+from .shampoo import shampoo
 from .sign import lion, sign_sgd, signum
-from .sphere import hyperball as hyperball
-from .sphere import mano, muon_hyperball, muown
-from .variance_reduction import mars, mars_m, nigt, storm
+from .soap import eigen_adam, soap
+from .storm import storm
 
 __all__ = [
     "adabelief",
@@ -107,7 +118,8 @@ def table() -> RecipeTable:
     -------
     list of RecipeRow
         With the attributes name, family, source, defaults, presets, deviations, state (names and shapes), memory (in
-        units of the block), degree, equivariance, requires and matrices_only. The list prints as a table.
+        units of the block), degree, equivariance, requires, matrices_only, matrix and compared. The list prints as a
+        table.
 
     Examples
     --------

@@ -11,6 +11,7 @@ from .._edge.arrays import FloatArray
 from .._tables import html_table, table
 from ..optimizer.optimizer import Optimizer
 from ..recipe.recipe import Recipe
+from ._compared import COMPARED
 from .registry import RecipeFunction
 
 _ROWS, _COLS = 24, 36
@@ -49,6 +50,11 @@ class RecipeRow:
         What `schattor.Optimizer.step` must be given beside the gradients.
     matrices_only : bool
         Whether blocks below two dimensions are refused.
+    matrix : bool
+        Whether blocks of more than two dimensions need a view.
+    compared : tuple of str
+        The sets of trajectories of public code with which the tests compare it. Where there are none, they compare it
+        with a literal loop of its formula alone.
     """
 
     name: str
@@ -63,6 +69,8 @@ class RecipeRow:
     equivariance: str
     requires: tuple[str, ...]
     matrices_only: bool
+    matrix: bool
+    compared: tuple[str, ...]
 
 
 class RecipeTable(list[RecipeRow]):
@@ -112,6 +120,8 @@ def describe(function: RecipeFunction[Any]) -> RecipeRow:
         equivariance=recipe.equivariance,
         requires=tuple(sorted(recipe.requires)),
         matrices_only=recipe.matrices_only,
+        matrix=recipe.matrix,
+        compared=COMPARED.get(function.name, ()),
     )
 
 

@@ -13,8 +13,7 @@ from ..parts import (
 from ..parts.estimators import EMA, Dion
 from ..parts.geometries import Lp, Spectral
 from ..recipe.recipe import Recipe
-from .freon import seed_of
-from .registry import decay_parts, recipe
+from .registry import decay_parts, recipe, seed_of
 
 
 @recipe(

@@ -1,190 +1,30 @@
-"""Muon with normalised rows, columns or entries after, or in place of, the oracle."""
+"""NorMuon: a second moment of every row after the oracle."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from .._edge.backends import Coefficients, NewtonSchulz
-from .._edge.values import (
-    Schedulable,
-    check_choice,
-)
+from .._edge.values import Schedulable
 from ..parts import (
-    EntryMoment,
-    LineNormalization,
     NormScaling,
     OracleLength,
     RootMeanSquare,
     RowMoment,
-    Signs,
 )
-from ..parts.estimators import EMA, HeavyBall
-from ..parts.geometries import RowNorm, Spectral
+from ..parts.estimators import EMA
+from ..parts.geometries import Spectral
 from ..recipe.recipe import Recipe
-from .equilibrated_muon import _ORDERS
-from .registry import decay_parts, recipe
+from .registry import IN_DTYPE, NO_CONSTANT, decay_parts, recipe
 from .schedule_free import schedule_free
-
-
-@recipe(
-    family="composites",
-    source="arXiv 2602.21545; github.com/K1seki221/MuonPlus",
-    deviations=(
-        "Newton-Schulz runs without a constant in its norm.",
-        "The default is `mode` 'col_row'; the source's class normalises nothing unless told.",
-        "The source's eps argument has no effect; here it is the constant that the source has in its place.",
-        "The source's option of a nuclear length, from the normalised direction and the momentum, is left out.",
-    ),
-)
-def muon_plus(
-    *,
-    lr: Schedulable = 1e-3,
-    mode: str = "col_row",
-    momentum: Schedulable = 0.95,
-    nesterov: bool = True,
-    weight_decay: Schedulable = 0.1,
-    decay: str = "decoupled",
-    scale: str | float = "spectral",
-    eps: float = 1e-7,
-) -> Recipe:
-    r"""Muon+: rows or columns of the orthogonalised momentum normalised once more.
-
-    .. math:: B \leftarrow \beta B + G, \quad O = \mathrm{NS}(G + \beta B), \quad
-              O_{ij} \leftarrow O_{ij} \Bigl(\sum_k O_{kj}^2 + \epsilon\Bigr)^{-1/2}, \quad
-              W \leftarrow (1-\eta\lambda) W - \eta\,\sqrt{m/n}\; O
-
-    for columns, with the five Newton-Schulz steps of Muon.
-
-    Parameters
-    ----------
-    lr : float or callable
-    mode : {"none", "col", "row", "col_row", "row_col"}
-        Which lines are normalised, in this order.
-    momentum : float or callable
-        Of a heavy ball that starts at zero.
-    nesterov : bool
-    weight_decay : float or callable
-    decay : {"decoupled", "l2", "independent", "cautious"}
-    scale : str or float
-        Shape factor; see `schattor.parts.shape_factor`.
-    eps : float
-        Added to squared lengths.
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    ValueError
-        For values outside their ranges, and for blocks below two dimensions.
-
-    Notes
-    -----
-    The columns of an exact polar factor of a tall matrix of full rank have length one already, as do the rows of a wide
-    one's: there the step is Muon's, but for eps.
-
-    Examples
-    --------
-    >>> opt = st.MuonPlus({"W": np.zeros((2, 2))}, lr=1.0, weight_decay=0.0)
-    >>> opt.step({"W": np.diag([3.0, 1.0])})
-    >>> opt.params["W"].round(6) + 0.0
-    array([[-1.,  0.],
-           [ 0., -1.]])
-    """
-    check_choice("mode", mode, _ORDERS)
-    return Recipe(
-        name="muon_plus",
-        lr=lr,
-        estimator=HeavyBall(momentum, init="zero", nesterov=nesterov),
-        geometry=Spectral(NewtonSchulz("muon")),
-        adjustments=(LineNormalization(_ORDERS[mode], eps),),
-        scaling=NormScaling("ball", scale),
-        matrices_only=True,
-        **decay_parts(decay, weight_decay),
-    )
-
-
-@recipe(
-    family="composites",
-    source="arXiv 2603.20527; github.com/Dominator-Index/RMNP",
-    deviations=(
-        "No length is bounded from below; a zero row gives zero.",
-        "Without Nesterov the source drops the momentum altogether; here the buffer itself is normalised.",
-    ),
-)
-def rmnp(
-    *,
-    lr: Schedulable = 0.02,
-    momentum: Schedulable = 0.95,
-    nesterov: bool = True,
-    weight_decay: Schedulable = 0.0,
-    decay: str = "decoupled",
-    scale: str | float = "original",
-) -> Recipe:
-    r"""RMNP: the rows of the momentum normalised, in the place of Muon's polar factor.
-
-    .. math:: B \leftarrow \beta B + G, \quad U = G + \beta B, \quad
-              W_i \leftarrow (1-\eta\lambda) W_i - \eta\,s\,U_i / \|U_i\|
-
-    with s = sqrt(max(1, m/n)). It is the ball oracle of `schattor.RowNorm`, and costs no matrix product.
-
-    Parameters
-    ----------
-    lr : float or callable
-    momentum : float or callable
-        Of a heavy ball that starts at zero.
-    nesterov : bool
-    weight_decay : float or callable
-    decay : {"decoupled", "l2", "independent", "cautious"}
-    scale : str or float
-        Shape factor; see `schattor.parts.shape_factor`.
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    ValueError
-        For values outside their ranges, and for blocks below two dimensions.
-
-    Notes
-    -----
-    Where the rows of U are orthogonal, this is Muon with the exact polar factor.
-
-    Examples
-    --------
-    >>> opt = st.RMNP({"W": np.zeros((2, 2))}, lr=1.0)
-    >>> opt.step({"W": np.array([[3.0, 4.0], [0.0, 0.0]])})
-    >>> opt.params["W"] + 0.0
-    array([[-0.6, -0.8],
-           [ 0. ,  0. ]])
-    """
-    return Recipe(
-        name="rmnp",
-        lr=lr,
-        estimator=HeavyBall(momentum, init="zero", nesterov=nesterov),
-        geometry=RowNorm(),
-        scaling=NormScaling("ball", scale),
-        matrices_only=True,
-        **decay_parts(decay, weight_decay),
-    )
-
-
-_NO_CONSTANT = "No constant is added to the norms before Newton-Schulz and after it."
-
-
-_IN_DTYPE = "Newton-Schulz runs in the dtype of the block, in the source in bfloat16."
 
 
 @recipe(
     family="layerwise",
     source="Li et al., arXiv 2510.05491; github.com/zichongli5/NorMuon",
     deviations=(
-        _IN_DTYPE,
-        _NO_CONSTANT,
+        IN_DTYPE,
+        NO_CONSTANT,
         "A convolution is one matrix, whose rows are its output channels; the source averages over its last axis.",
         "A missing gradient (None) leaves the block alone; the source takes it as zero.",
     ),
@@ -259,75 +99,6 @@ def normuon(
 
 @recipe(
     family="layerwise",
-    source="Si et al., arXiv 2507.11005; github.com/Chongjie-Si/AdaMuon",
-    deviations=(_IN_DTYPE, _NO_CONSTANT),
-)
-def adamuon(
-    *,
-    lr: Schedulable = 0.02,
-    momentum: Schedulable = 0.95,
-    nesterov: bool = True,
-    eps: Schedulable = 1e-8,
-    weight_decay: Schedulable = 0.01,
-    decay: str = "decoupled",
-    coefficients: Coefficients = "muon",
-    steps: int | None = None,
-) -> Recipe:
-    r"""AdaMuon: the polar factor of signs, divided by the root of its own second moment.
-
-    .. math:: O = \mathrm{NS}(\mathrm{sign}\,U), \quad V \leftarrow \beta V + (1-\beta) O^2, \quad
-              \hat O = \frac{O}{\sqrt V + \epsilon}, \quad
-              W \leftarrow (1-\eta\lambda) W - 0.2\,\eta\,\frac{\sqrt{mn}}{\|\hat O\|_F}\,\hat O
-
-    with Muon's estimate U and the rate :math:`\beta` of its momentum.
-
-    Parameters
-    ----------
-    lr : float or callable
-        The root mean square of a step is 0.2 lr.
-    momentum : float or callable
-        The buffers start at zero.
-    nesterov : bool
-    eps : float or callable
-        Added to the root.
-    weight_decay : float or callable
-    decay : {"decoupled", "l2", "independent", "cautious"}
-    coefficients : str or triples of float
-        A name from `schattor.linalg.coefficient_sets`, or your own as in `schattor.linalg.NewtonSchulz`.
-    steps : int, optional
-        Default: the number that the set was made for.
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    ValueError
-        For values outside their ranges, and for blocks below two dimensions.
-
-    Examples
-    --------
-    >>> opt = st.AdaMuon({"W": np.zeros((2, 2))}, lr=1.0, weight_decay=0.0, backend="svd")
-    >>> opt.step({"W": np.array([[3.0, -1.0], [2.0, 1.0]])})
-    >>> opt.params["W"].round(6)  # signs in the first step
-    array([[-0.2,  0.2],
-           [-0.2, -0.2]])
-    """
-    return Recipe(
-        name="adamuon",
-        lr=lr,
-        estimator=EMA(momentum, "zero", nesterov),
-        preconditioner=Signs(),
-        geometry=Spectral(NewtonSchulz(coefficients, steps)),
-        adjustments=(EntryMoment(momentum, eps), RootMeanSquare(0.2)),
-        matrices_only=True,
-        **decay_parts(decay, weight_decay),
-    )
-
-
-@recipe(
-    family="layerwise",
     source="arXiv 2605.23061, Algorithm SF-NorMuon",
     deviations=(
         "Weight decay acts at y, as in schedule-free AdamW; in the source at z.",
@@ -387,11 +158,3 @@ def schedule_free_normuon(
     )
     averaged = schedule_free(inner, beta=beta, r=r, weight_lr_power=weight_lr_power)
     return replace(averaged, name="schedule_free_normuon")
-
-
-def _parity(step: int) -> int:
-    return step % 2
-
-
-def _root_of_columns(m: int, n: int) -> float:
-    return math.sqrt(n)

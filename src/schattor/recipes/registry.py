@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, ParamSpec, TypeAlias
 
+import numpy as np
+
 from .._edge.arguments import Arguments, renamed
 from .._edge.values import MOMENTUM, NON_NEGATIVE, Domain, Schedulable, check_choice, nearest
 from ..parts import (
@@ -14,6 +16,15 @@ from ..parts import (
     L2Decay,
 )
 from ..recipe.recipe import Recipe
+
+IN_DTYPE = "Newton-Schulz runs in the dtype of the block, in the source in bfloat16."
+NO_CONSTANT = "No constant is added to the norms before Newton-Schulz and after it."
+"""Deviations that several recipes have."""
+
+TWO_POINTS = (
+    "decay 'l2' with gradients at two points: give both gradients with that of the penalty, at their points"
+)
+"""Refuses an L2 penalty."""
 
 P = ParamSpec("P")
 
@@ -133,3 +144,8 @@ def decay_parts(decay: str, weight_decay: Schedulable) -> dict[str, Any]:
         return {"transforms": transforms, "update": Additive()}
     check_choice("decay", decay, ("decoupled", "l2", "independent", "cautious", "after"))
     return {"update": Additive("none" if weight_decay == 0 else decay, weight_decay)}
+
+
+def seed_of(rng: int | np.random.Generator | None) -> int:
+    """Return a seed for the core's random numbers."""
+    return int(np.random.default_rng(rng).integers(2**63))

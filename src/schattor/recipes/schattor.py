@@ -10,9 +10,10 @@ from .._edge.values import Schedulable, check_choice
 from ..drivers.exponent import AdaptiveExponent
 from ..drivers.theory import from_theory
 from ..parts import NormScaling
+from ..parts.coupling import Coupling
 from ..parts.estimators import EMA, Estimator, HeavyBall
 from ..parts.geometries import Schatten
-from ..parts.mixed_norm import Coupling, MixedNorm
+from ..parts.mixed_norm import MixedNorm
 from ..recipe.driver import Driver, by_driver
 from ..recipe.recipe import Recipe
 from ..theory import Run

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from .._edge.backends import NewtonSchulz
-from .._edge.values import (
-    Schedulable,
-    check_choice,
-)
+from .._edge.values import NON_NEGATIVE, Schedulable, check_choice
 from ..parts import (
     Additive,
     ClippedNorm,
@@ -248,3 +246,28 @@ def gluon(
     base = scion(lr=lr, norm=norm, radius=radius)
     scaling = SmoothnessStep(L0, L1, scale=SCION_NORMS[norm][1], radius=radius)
     return replace(base, name="gluon", estimator=EMA(momentum, "first"), scaling=scaling)
+
+
+@dataclass(frozen=True)
+class Decaying:
+    """A value times (step + 1)^-power, or one minus that."""
+
+    value: float
+    power: float
+    complement: bool = False
+
+    def __post_init__(self) -> None:
+        NON_NEGATIVE.check("lr", self.value)
+
+    def __call__(self, step: int) -> float:
+        """Return the value at this step."""
+        decayed = self.value / math.pow(step + 1, self.power)
+        return 1 - decayed if self.complement else decayed
+
+
+@gluon.preset
+def stochastic(*, lr: float, norm: str = "spectral", radius: float = 1.0) -> Recipe:
+    r"""Return steps :math:`\eta(k+1)^{-3/4}` with momentum :math:`1-(k+1)^{-1/2}`, k = 0, 1, ... being the step."""
+    return gluon(
+        lr=Decaying(lr, 0.75), norm=norm, radius=radius, momentum=Decaying(1.0, 0.5, complement=True)
+    )

@@ -6,9 +6,9 @@ import math
 
 from .._edge.values import FRACTION, Schedulable, check_choice
 from ..parts import NormScaling
+from ..parts.coupling import Coupling
 from ..parts.estimators import EMA, HeavyBall, NoMomentum
 from ..parts.geometries import Lp
-from ..parts.mixed_norm import Coupling
 from ..recipe.recipe import Recipe
 from .registry import decay_parts, recipe
 

@@ -1,18 +1,12 @@
-"""Shampoo, SOAP and Eigen-Adam: matrices for both sides, or a moment in their eigenbases."""
+"""Shampoo: a matrix for each side."""
 
 from __future__ import annotations
 
-from .._edge.values import FRACTION, MOMENTUM, Schedulable
+from .._edge.values import FRACTION, Schedulable
 from ..parts import (
-    Debiased,
-    DebiasedOutside,
-    Diagonal,
-    Eigenbasis,
     Grafted,
     KroneckerRoots,
-    LaggedEigenbasis,
     Preconditioner,
-    Squares,
 )
 from ..parts.estimators import EMA
 from ..recipe.recipe import Recipe
@@ -33,7 +27,11 @@ from .registry import Pair, check_pair, decay_parts, recipe
         "The length of grafting is divided by the norm itself, without 1e-16.",
     ),
     example={"precondition_frequency": 10, "start_preconditioning_step": 1},
-    names={"frequency": "precondition_frequency", "start": "start_preconditioning_step"},
+    names={
+        "frequency": "precondition_frequency",
+        "start": "start_preconditioning_step",
+        "largest": "max_precond_dim",
+    },
 )
 def shampoo(
     *,
@@ -43,6 +41,7 @@ def shampoo(
     grafting: Preconditioner | None = None,
     precondition_frequency: int = 1,
     start_preconditioning_step: int | None = None,
+    max_precond_dim: int | None = None,
     weight_decay: Schedulable = 0.0,
     decay: str = "decoupled",
 ) -> Recipe:
@@ -70,6 +69,9 @@ def shampoo(
     start_preconditioning_step : int, optional
         The step of the first roots, counted from 1; the steps before it are those of `grafting`, without it
         momentum's. Default: `precondition_frequency`.
+    max_precond_dim : int, optional
+        Sides of more rows or columns keep the identity, and the power of the other side is -1/2. Default: no cap; but a
+        side whose square matrix would take more than 1 GiB is refused.
     weight_decay : float or callable
     decay : {"decoupled", "l2", "independent", "cautious", "after"}
 
@@ -99,169 +101,11 @@ def shampoo(
     beta1, beta2 = check_pair(betas, FRACTION)
     frequency = precondition_frequency
     start = frequency if start_preconditioning_step is None else start_preconditioning_step
-    roots = KroneckerRoots(beta2, eps, frequency, start)
+    roots = KroneckerRoots(beta2, eps, frequency, start, max_precond_dim)
     return Recipe(
         name="shampoo",
         lr=lr,
         estimator=EMA(beta1, "debiased"),
         preconditioner=roots if grafting is None else Grafted(roots, grafting, start),
-        **metric(**decay_parts(decay, weight_decay)),
-    )
-
-
-@recipe(
-    family="Kronecker",
-    source="Vyas et al., arXiv 2409.11321; github.com/nikhilvyas/SOAP",
-    deviations=(
-        "The momentum is kept in the original coordinates, and the coordinates are not sorted: that changes rounding "
-        "errors only.",
-        "The first bases are computed in double precision.",
-        "A block of one row or column counts as a vector, for which SOAP is Adam.",
-        "The rate of the averages of GG' and G'G is that of the squares; ``parts.LaggedEigenbasis`` takes another.",
-    ),
-    names={"frequency": "precondition_frequency", "largest": "max_precond_dim"},
-)
-def soap(
-    *,
-    lr: Schedulable = 3e-3,
-    betas: Pair = (0.95, 0.95),
-    eps: Schedulable = 1e-8,
-    precondition_frequency: int = 10,
-    max_precond_dim: int = 10000,
-    skip_first: bool = True,
-    weight_decay: Schedulable = 0.01,
-    decay: str = "after",
-) -> Recipe:
-    r"""SOAP: Adam in the eigenbases of Shampoo's averages.
-
-    .. math:: M \leftarrow \beta_1 M + (1-\beta_1) G, \quad
-       V \leftarrow \beta_2 V + (1-\beta_2) (Q_L^\top G Q_R)^2, \quad
-       U = Q_L \frac{Q_L^\top M Q_R}{\sqrt V + \epsilon} Q_R^\top, \quad
-       W \leftarrow (1-\eta\lambda)\Bigl(W - \eta\,\frac{\sqrt{1-\beta_2^t}}{1-\beta_1^t}\, U\Bigr),
-
-    with orthogonal :math:`Q_L`, :math:`Q_R` that follow the eigenvectors of the averages of :math:`GG^\top` and
-    :math:`G^\top G`, of rate :math:`\beta_2`.
-
-    Parameters
-    ----------
-    lr : float or callable
-    betas : pair of float or callable
-    eps : float or callable
-    precondition_frequency : int
-        The bases follow in every step that is a multiple of this: one power iteration and a QR factorisation.
-    max_precond_dim : int
-        Sides of more rows or columns keep their coordinates.
-    skip_first : bool
-        True, the source's order: the first gradient only makes the bases, that step moves nothing and does not count,
-        and each later gradient changes the bases after its step. False: averages and bases change before the step, from
-        the first one on.
-    weight_decay : float or callable
-    decay : {"after", "decoupled", "l2", "independent", "cautious"}
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    ValueError
-        For values outside their ranges.
-
-    Notes
-    -----
-    Without the skipped step the first direction is the polar factor of the gradient in exact arithmetic. But the
-    rotated gradient is then zero off its diagonal up to rounding, which `eps` must outweigh: in float32 the default
-    does not. A side of k rows keeps 2 k^2 numbers.
-
-    Examples
-    --------
-    >>> opt = st.SOAP({"W": np.zeros((2, 2))}, lr=1.0, skip_first=False, weight_decay=0.0)
-    >>> opt.step({"W": np.array([[0.0, 2.0], [1.0, 0.0]])})
-    >>> opt.params["W"].round(6) + 0.0
-    array([[ 0., -1.],
-           [-1.,  0.]])
-    """
-    beta1, beta2 = check_pair(betas)
-    frame = LaggedEigenbasis if skip_first else Eigenbasis
-    return Recipe(
-        name="soap",
-        lr=lr,
-        estimator=EMA(beta1, "zero"),
-        frame=frame(beta2, precondition_frequency, largest=max_precond_dim),
-        preconditioner=Diagonal(Squares(beta2), DebiasedOutside(beta2, eps, beta1)),
-        **metric(**decay_parts(decay, weight_decay)),
-    )
-
-
-@recipe(
-    family="Kronecker",
-    source="Gong et al., arXiv 2502.07752, Algorithm 7",
-    deviations=(
-        "The paper debiases nothing and has no eps; here both are Adam's.",
-        "It names no defaults for this method: the rates are Adam's, the frequency is that of its low-rank form.",
-        "It is for matrices with no more rows than columns; here the smaller side turns, whichever it is.",
-    ),
-    names={"frequency": "precondition_frequency", "sides": "side"},
-)
-def eigen_adam(
-    *,
-    lr: Schedulable = 1e-3,
-    betas: tuple[Schedulable, Schedulable, Schedulable] = (0.9, 0.999, 0.999),
-    eps: Schedulable = 1e-8,
-    precondition_frequency: int = 200,
-    side: str = "smaller",
-    weight_decay: Schedulable = 0.0,
-    decay: str = "decoupled",
-) -> Recipe:
-    r"""Eigen-Adam: Adam in the eigenbasis of one side.
-
-    .. math:: S \leftarrow \beta_3 S + (1-\beta_3) GG^\top = U\Lambda U^\top, \quad
-       M \leftarrow \beta_1 M + (1-\beta_1) G, \quad V \leftarrow \beta_2 V + (1-\beta_2) (U^\top G)^2, \quad
-       W \leftarrow (1-\eta\lambda) W - \eta\, U \frac{U^\top M/(1-\beta_1^t)}{\sqrt{V/(1-\beta_2^t)} + \epsilon}.
-
-    Parameters
-    ----------
-    lr : float or callable
-    betas : three floats or callables
-        Rates of the averages of the gradient, of the squares, and of :math:`GG^\top`.
-    eps : float or callable
-    precondition_frequency : int
-        U is computed in the first step and in every step that is a multiple of this.
-    side : {"smaller", "left", "right"}
-        The side that turns; the formula shows the left one. A vector keeps its coordinates: Adam.
-    weight_decay : float or callable
-    decay : {"decoupled", "l2", "independent", "cautious", "after"}
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    ValueError
-        For values outside their ranges.
-
-    Notes
-    -----
-    V stays as it is when U changes: its rows go by falling eigenvalue, as do the columns of U. Where the first gradient
-    has not full rank on the side that turns, the first basis is arbitrary there.
-
-    Examples
-    --------
-    >>> opt = st.EigenAdam({"W": np.zeros((2, 2))}, lr=1.0)
-    >>> opt.step({"W": np.array([[0.0, 2.0], [1.0, 0.0]])})
-    >>> opt.params["W"].round(6) + 0.0
-    array([[ 0., -1.],
-           [-1.,  0.]])
-    """
-    for i, beta in enumerate(betas):
-        MOMENTUM.check_schedulable(f"betas[{i}]", beta)
-    beta1, beta2, beta3 = betas
-    return Recipe(
-        name="eigen_adam",
-        lr=lr,
-        estimator=EMA(beta1, "debiased"),
-        frame=Eigenbasis(beta3, precondition_frequency, side, following="eigenvectors"),
-        preconditioner=Diagonal(Squares(beta2), Debiased(beta2, eps)),
         **metric(**decay_parts(decay, weight_decay)),
     )

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from .._edge.arguments import checked
 from .._edge.arrays import FloatArray, plain
 from .._edge.values import Domain
-from ..linalg.exponents import conjugate, weight_exponent
+from ..linalg.exponents import conjugate, root_norm, weight_exponent
 from ..linalg.matrices import eigen, matrix, power, semidefinite
 from ..parts.geometries import Lp, Schatten
+from ..parts.geometries.schatten import constant_exponent
 from ..parts.mixed_norm import MixedNorm
 
 BOUNDED = Domain("in [2, inf], where the martingale bounds hold", lambda x: x >= 2)
@@ -26,11 +27,21 @@ def check_range(norm: float | MixedNorm, what: str = "norm") -> None:
         return
     BOUNDED.check("outer", norm.outer)
     for name, geometry in norm.geometries.items():
-        if not isinstance(geometry, Schatten):
-            raise ValueError(f"norm of block {name!r} must be Schatten, got {geometry}")
-        if callable(geometry.p):
-            raise ValueError(f"p of block {name!r} is scheduled, but a bound needs one geometry")
-        BOUNDED.check(f"p of block {name!r}", geometry.p)
+        BOUNDED.check(f"p of block {name!r}", constant_exponent(geometry, f"norm of block {name!r}"))
+
+
+def exponent_of(norm: MixedNorm, name: str) -> float:
+    """Return the exponent of a block's Schatten norm."""
+    return constant_exponent(norm.geometries[name], f"norm of block {name!r}")
+
+
+def dual_of_squares(norm: MixedNorm, squares: Mapping[str, FloatArray]) -> FloatArray:
+    """Return the dual mixed norm from the squared singular values of the blocks, along the last axis."""
+    weights = zip(norm.names, norm._constant_weights(), strict=True)
+    shares = [
+        root_norm(squares[name], conjugate(exponent_of(norm, name))) / weight for name, weight in weights
+    ]
+    return root_norm(np.stack(shares, axis=-1) ** 2, conjugate(norm.outer))
 
 
 @checked
@@ -73,15 +84,16 @@ def variance_proxy(covariance: npt.ArrayLike | Mapping[str, npt.ArrayLike], norm
             "a mixed norm goes with a mapping of covariances, and one exponent with one covariance"
         )
     if isinstance(norm, MixedNorm) and isinstance(covariance, Mapping):
-        roots = {name: np.diag(_deviations(C, f"covariance[{name!r}]")) for name, C in covariance.items()}
-        return norm.dual_norm(roots)
+        norm._check_names(covariance, "covariance")
+        squares = {name: _variances(C, f"covariance[{name!r}]") for name, C in covariance.items()}
+        return float(dual_of_squares(norm, squares))
     assert not isinstance(norm, MixedNorm)
-    return Lp(norm).dual_norm(_deviations(covariance, "covariance"))
+    return Lp(norm).dual_norm(np.sqrt(_variances(covariance, "covariance")))
 
 
-def _deviations(covariance: object, name: str) -> FloatArray:
-    """Return the eigenvalues of V."""
-    return np.sqrt(eigen(semidefinite(covariance, None, name))[0])  # type: ignore[arg-type]
+def _variances(covariance: object, name: str) -> FloatArray:
+    """Return the eigenvalues of V^2."""
+    return eigen(semidefinite(covariance, None, name))[0]  # type: ignore[arg-type]
 
 
 @checked

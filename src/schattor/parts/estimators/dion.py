@@ -52,8 +52,6 @@ class Dion(Estimator):
            [0., 1.]])
     """
 
-    matrix = True
-
     momentum: Schedulable = 0.95
     rank_fraction: float = 1.0
     eps: Schedulable = 1e-8

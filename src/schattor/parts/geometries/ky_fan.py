@@ -71,7 +71,6 @@ class KyFan(Geometry):
     rtol: float | None = None
     seed: int = 0
 
-    matrix = True
     equivariance = "orthogonal"
 
     def __post_init__(self) -> None:

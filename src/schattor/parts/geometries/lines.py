@@ -29,7 +29,6 @@ class RowNorm(Geometry):
            [ 0. ,  0. ]])
     """
 
-    matrix = True
     equivariance = "right"
 
     def lower(self, into: Lowering) -> _core.Geometry:
@@ -58,7 +57,6 @@ class ColumnNorm(Geometry):
     6.0
     """
 
-    matrix = True
     equivariance = "left"
 
     def lower(self, into: Lowering) -> _core.Geometry:

@@ -55,7 +55,6 @@ class Schatten(Geometry):
     rcond: float | None = None
     rtol: float | None = None
 
-    matrix = True
     equivariance = "orthogonal"
 
     def __post_init__(self) -> None:
@@ -124,6 +123,13 @@ def Spectral(backend: Backend = "auto", rtol: float | None = None) -> Schatten:
     4.0
     """
     return Schatten(math.inf, backend, rtol=rtol)
+
+
+def constant_exponent(geometry: object, what: str) -> float:
+    """Return p of a Schatten norm, or raise ValueError for another geometry and for a scheduled p."""
+    if not isinstance(geometry, Schatten) or callable(geometry.p):
+        raise ValueError(f"{what} must be Schatten with a constant exponent, got {geometry}")
+    return float(geometry.p)
 
 
 @functools.lru_cache(maxsize=128, typed=True)

@@ -27,8 +27,6 @@ class Equilibration(Preconditioner):
     Source: MuonEq, arXiv 2603.28254.
     """
 
-    matrix = True
-
     mode: str | Callable[[int], str] = "row"
     eps: float = 0.0
 

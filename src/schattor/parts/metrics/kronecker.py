@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..._edge import _core
 from ..._edge.arguments import checked
 from ..._edge.values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable, check_count
+from ..kronecker import check_largest, named_sides
 from ..part import Lowering
 from .metric import Preconditioner, quotient
 
@@ -29,24 +30,36 @@ class KroneckerRoots(Preconditioner):
         The roots are computed in step `start`, counted from 1, and then in every step that is a multiple of this.
     start : int
         Before it, P(M) = M.
+    largest : int, optional
+        A side of more rows or columns has the identity; the power of the other one is -1/2 then.
     """
-
-    matrix = True
 
     beta: Schedulable = 1.0
     eps: Schedulable = 1e-12
     frequency: int = 1
     start: int = 1
+    largest: int | None = None
 
     def __post_init__(self) -> None:
         FRACTION.check_schedulable("beta", self.beta)
         NON_NEGATIVE.check_schedulable("eps", self.eps)
         check_count("frequency", self.frequency, least=1)
         check_count("start", self.start, least=1)
+        check_largest(self.largest)
+
+    def sides(self, rows: int, cols: int) -> tuple[bool, bool]:
+        """Return whether the left and the right side of a block of this shape have a matrix."""
+        left, right = (rows >= cols, rows < cols) if 1 in (rows, cols) else (True, True)
+        largest = max(rows, cols) if self.largest is None else self.largest
+        return left and rows <= largest, right and cols <= largest
+
+    def uncapped_sides(self, rows: int, cols: int) -> tuple[tuple[str, int], ...]:
+        """Return those that have a matrix."""
+        return named_sides(rows, cols, *self.sides(rows, cols)) if self.largest is None else ()
 
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
-        """Return the difference of the two, but none where the first steps have no roots."""
-        return None if self.start > 1 else quotient(incoming, gradient)
+        """Return the difference of the two; none where the first steps have no roots, or a block may have none."""
+        return None if self.start > 1 or self.largest is not None else quotient(incoming, gradient)
 
     @property
     def equivariance(self) -> str:
@@ -56,7 +69,9 @@ class KroneckerRoots(Preconditioner):
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
         beta, eps = into.value("beta", FRACTION, self.beta), into.value("eps", NON_NEGATIVE, self.eps)
-        return _core.KroneckerRoots(beta=beta, eps=eps, start=self.start, frequency=self.frequency)
+        return _core.KroneckerRoots(
+            beta=beta, eps=eps, start=self.start, frequency=self.frequency, largest=self.largest
+        )
 
 
 @checked
@@ -76,22 +91,31 @@ class KroneckerInverses(Preconditioner):
         At zero the inverses are pseudo-inverses.
     frequency : int
         The inverses are computed in the first step and in steps that are multiples of this.
+    largest : int, optional
+        A side of more rows or columns has the identity, and :math:`\pi = 1`.
     """
-
-    matrix = True
 
     beta: Schedulable = 0.95
     damping: Schedulable = 1e-3
     frequency: int = 5
+    largest: int | None = None
 
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("beta", self.beta)
         NON_NEGATIVE.check_schedulable("damping", self.damping)
         check_count("frequency", self.frequency, least=1)
+        check_largest(self.largest)
+
+    def uncapped_sides(self, rows: int, cols: int) -> tuple[tuple[str, int], ...]:
+        """Return both."""
+        return named_sides(rows, cols, True, True) if self.largest is None else ()
 
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
-        """Return two less than that of the estimate: deltas follow the scale of the loss, activations do not."""
-        return None if incoming is None else incoming - 2
+        """Return two less than that of the estimate: deltas follow the scale of the loss, activations do not.
+
+        None with a cap.
+        """
+        return None if incoming is None or self.largest is not None else incoming - 2
 
     @property
     def equivariance(self) -> str:
@@ -102,5 +126,8 @@ class KroneckerInverses(Preconditioner):
         """Return the core's part."""
         beta = into.value("beta", MOMENTUM, self.beta)
         return _core.KroneckerInverses(
-            beta=beta, damping=into.value("damping", NON_NEGATIVE, self.damping), frequency=self.frequency
+            beta=beta,
+            damping=into.value("damping", NON_NEGATIVE, self.damping),
+            frequency=self.frequency,
+            largest=self.largest,
         )

@@ -96,8 +96,6 @@ class TangentProjection(Preconditioner):
     that of M. Source: arXiv 2601.23000.
     """
 
-    matrix = True
-
     choice: Callable[[int], int]
     lines: tuple[str, ...] = ("columns", "rows")
 

@@ -32,8 +32,6 @@ class SpectralMap(Preconditioner):
         them. ``"rank"``: :math:`i^{-\text{power}}`, i = 1 being the largest.
     """
 
-    matrix = True
-
     power: float
     kind: str = "power"
 

@@ -29,8 +29,6 @@ class WeightNormalized(Update):
     and no row loses its direction. Source: arXiv 2605.10797; arXiv 1602.07868.
     """
 
-    matrix = True
-
     estimator: Estimator
     preconditioner: Preconditioner
     weight_decay: Schedulable = 0.0

@@ -1,117 +1,22 @@
-"""Variance reduction and implicit transport of gradients."""
+"""MARS: variance reduction before an average."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-from .._edge.values import MOMENTUM, Schedulable
-from ..parts import ClipNorm, Extrapolated, NormScaling, VarianceReduction
-from ..parts.estimators import AdaptiveRecursive, Estimator, Recursive
-from ..parts.geometries import Lp
+from .._edge.values import Schedulable
+from ..parts import ClipNorm, VarianceReduction
 from ..recipe.recipe import Recipe
 from .adam import adamw
 from .muon import muon
-from .registry import Pair, check_pair, decay_parts, recipe
-from .sgd import normalized_sgd
+from .registry import TWO_POINTS, Pair, check_pair, recipe
 from .sign import signum
-
-_L2 = "decay 'l2' with gradients at two points: give both gradients with that of the penalty, at their points"
-
-
-def _recursive(estimator: Estimator, lr: Schedulable, weight_decay: Schedulable, decay: str) -> Recipe:
-    """Return SGD on the estimate."""
-    if decay == "l2":
-        raise ValueError(_L2)
-    slots: dict[str, Any] = decay_parts(decay, weight_decay)
-    return Recipe(
-        name="storm",
-        lr=lr,
-        estimator=estimator,
-        geometry=Lp(2.0),
-        scaling=NormScaling("regularization"),
-        **slots,
-    )
-
-
-@recipe(
-    family="variance reduction",
-    source="Cutkosky and Orabona, arXiv 1905.10018",
-    deviations=(
-        "lr and momentum are hyperparameters, numbers or schedules; the preset ``storm.adaptive`` has the source's.",
-        "The authors' code adapts lr and momentum entry by entry, takes the momentum of the present step instead of "
-        "the next, and cuts the estimate at the largest norm of a gradient so far: none of it is in the paper.",
-    ),
-)
-def storm(
-    *,
-    lr: Schedulable,
-    momentum: Schedulable = 0.9,
-    weight_decay: Schedulable = 0.0,
-    decay: str = "decoupled",
-) -> Recipe:
-    r"""STORM: SGD on a momentum that gradients of the same samples at two points keep up to date.
-
-    .. math:: d_t = \nabla f(W_t;\xi_t) + \beta\,\bigl(d_{t-1} - \nabla f(W_{t-1};\xi_t)\bigr), \qquad
-       W_{t+1} = W_t - \eta\,d_t, \qquad d_1 = \nabla f(W_1;\xi_1).
-
-    Parameters
-    ----------
-    lr : float or callable
-    momentum : float or callable
-        :math:`\beta = 1 - a` in [0, 1). 0 is SGD; for 1, SARAH, exchange the estimator for ``Recursive(1.0)``.
-    weight_decay : float or callable
-    decay : {"decoupled", "independent", "cautious"}
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    ValueError
-        For values outside their ranges, and for L2 decay: the penalty belongs to both gradients.
-
-    Notes
-    -----
-    ``step(grads, gradient_at_previous=...)`` takes the gradient of the step's samples at the parameters before the last
-    step. Without noise d is the gradient itself, whatever :math:`\beta`. It is `mars` with gamma = 1 without clipping
-    and metric.
-
-    Examples
-    --------
-    >>> W = np.array([1.0])
-    >>> opt, before = st.STORM(W, lr=0.25), W.copy()
-    >>> for _ in range(2):  # the gradient of (W - 3)^2 / 2
-    ...     G, at_previous, before = W - 3, before - 3, W.copy()
-    ...     opt.step(G, gradient_at_previous=at_previous)
-    >>> W
-    array([1.875])
-    """
-    MOMENTUM.check_schedulable("momentum", momentum)
-    return _recursive(Recursive(momentum), lr, weight_decay, decay)
-
-
-@storm.preset
-def adaptive(
-    *,
-    lr: Schedulable = 1.0,
-    w: float = 10.0,
-    c: float = 100.0,
-    weight_decay: Schedulable = 0.0,
-    decay: str = "decoupled",
-) -> Recipe:
-    r"""Return STORM with the source's own lr and momentum: see `schattor.estimators.AdaptiveRecursive`.
-
-    `lr` is its k. The defaults are those of the authors' code.
-    """
-    return _recursive(AdaptiveRecursive(w, c), lr, weight_decay, decay)
 
 
 def _corrected(inner: Recipe, name: str, gamma: Schedulable, momentum: Schedulable, reference: str) -> Recipe:
     """Return a recipe whose average takes in corrected and clipped gradients."""
     if reference == "same_samples" and inner.transforms:
-        raise ValueError(_L2)
+        raise ValueError(TWO_POINTS)
     correction = (VarianceReduction(gamma, momentum, reference), ClipNorm(1.0))
     return replace(inner, name=name, transforms=(*inner.transforms, *correction))
 
@@ -286,73 +191,3 @@ def mars_m(
         scale="match_rms_adamw",
     )
     return _corrected(inner, "mars_m", gamma, momentum, reference)
-
-
-@recipe(
-    family="variance reduction",
-    source="Cutkosky and Mehta, arXiv 2002.03305",
-    deviations=(
-        "The published code scales the step of each layer by ``||W|| / ||M||`` and starts at M = 0; this is the "
-        "paper's rule.",
-    ),
-)
-def nigt(
-    *,
-    lr: Schedulable,
-    momentum: Schedulable = 0.9,
-    momentum_init: str = "first",
-    scope: str = "joint",
-    weight_decay: Schedulable = 0.0,
-    decay: str = "decoupled",
-) -> Recipe:
-    r"""NIGT: normalised SGD whose gradients are taken ahead of the iterate, by as much as the momentum lags behind.
-
-    .. math:: M_t = \beta M_{t-1} + (1-\beta)\nabla f(X_t), \quad
-       W_{t+1} = W_t - \eta\,\frac{M_t}{\|M_t\|_F}, \quad
-       X_{t+1} = W_{t+1} + \frac{\beta}{1-\beta}(W_{t+1} - W_t).
-
-    The parameters hold X, where the next gradient is wanted; ``Optimizer.evaluation_params()`` returns W, the point to
-    evaluate and save.
-
-    Parameters
-    ----------
-    lr : float or callable
-        Length of the step of W.
-    momentum : float or callable
-        A scheduled one extrapolates with its present value.
-    momentum_init : {"first", "zero"}
-    scope : {"joint", "block"}
-        One norm over all blocks, as in the theory, or one per block.
-    weight_decay : float or callable
-        Of W; with ``"l2"`` of the penalised loss at X.
-    decay : {"decoupled", "l2", "independent", "cautious"}
-
-    Returns
-    -------
-    Recipe
-
-    Raises
-    ------
-    ValueError
-        For values outside their ranges.
-
-    Notes
-    -----
-    On a quadratic without noise M is the gradient at W: the steps are those of normalised SGD without momentum.
-
-    Examples
-    --------
-    >>> opt = st.NIGT([np.array([1.0])], lr=0.1, momentum=0.5)
-    >>> opt.step([np.array([3.0])])
-    >>> opt.params["0"], opt.evaluation_params()[0]
-    (array([0.8]), array([0.9]))
-    """
-    inner = normalized_sgd(
-        lr=lr,
-        momentum=momentum,
-        momentum_init=momentum_init,
-        scope=scope,
-        weight_decay=weight_decay,
-        decay=decay,
-    )
-    return replace(inner, name="nigt", update=Extrapolated(inner.update, momentum))
