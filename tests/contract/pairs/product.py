@@ -280,7 +280,7 @@ def _run(pair: Pair, shapes: dict[str, tuple[int, ...]], dtype: type, seed: int)
         return _checked(str(error), pair.parts())
     if recipe.degree is not None and recipe.degree >= 0 and dtype is np.float64:
         try:
-            st.testing.check_degree(recipe, start, grads[:2])
+            st.testing.check_degree(recipe, start, grads)
         except AssertionError as error:
             raise NotKeptError(str(error)) from None
     for G in grads[:3]:
