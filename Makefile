@@ -6,6 +6,7 @@ VENV ?= .venv
 DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+MUTANT_ARGS ?=
 PAIRS_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -61,7 +62,7 @@ VALGRIND_TESTS := test_arena test_scaled test_blas_threads test_newton_schulz te
 VALGRIND = valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
 	--show-leak-kinds=definite
 
-.PHONY: help demo test cpptest packaging torch verify bench lint format types tidy docs wheel install clean
+.PHONY: help demo test cpptest packaging torch verify mutants pymutants bench lint format types tidy docs wheel install clean
 .PHONY: sanitize asan tsan pairs valgrind
 
 help:  ## list the targets
@@ -141,6 +142,12 @@ valgrind: $(STAMPS)/build  ## run short C++ tests under valgrind (which must be 
 	$(BIN)/cmake --build build/valgrind --target $(VALGRIND_TESTS)
 	for test in $(VALGRIND_TESTS); do echo "$$test"; $(VALGRIND) build/valgrind/tests/cpp/$$test; done \
 	  2>&1 | tee build/valgrind/tests.log
+
+mutants: $(STAMPS)/extra-mutants $(STAMPS)/extra-demo $(STAMPS)/extra-test  ## make small changes one by one; which do no tests notice?
+	$(PY) tests/mutants/run.py $(MUTANT_ARGS)
+
+pymutants: $(STAMPS)/extra-mutants $(STAMPS)/extra-demo $(STAMPS)/extra-test  ## the same for all small changes to central Python modules (hours)
+	$(PY) tests/mutants/python.py
 
 bench: $(STAMPS)/package $(STAMPS)/extra-bench  ## run the benchmarks (about 35 minutes; BENCH_ARGS=--quick: two)
 	$(CMAKE_BUILD) -B build/bench -DSCHATTOR_BUILD_BENCHMARKS=ON

@@ -1,16 +1,15 @@
 """What a step of a recipe cannot do without, read off the recipe and its parts.
 
-That is the oracle of its geometry, the oracles, products and factorisations that its parts declare, and its traffic:
-gradient and extras are read twice (by the check before the step and by the step), weights and state are read and
-written. A block that is worked through in pieces has its oracle in the same pass; else the estimate is written before
-the oracle, and the direction read after it. Where blocks share numbers, gradient and state are read once more.
+That is the oracle of its geometry, the oracles, products and factorisations of its parts (``work.py``), and its
+traffic: gradient and extras are read twice (by the check before the step and by the step), weights and state are read
+and written. A block that is worked through in pieces has its oracle in the same pass; else the estimate is written
+before the oracle, and the direction read after it. Where blocks share numbers, gradient and state are read once more.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from schattor.recipes._table import example_shapes
 
 from .harness import Side
 from .matrices import Array, Shape, gaussian
+from .work import Work, work_of
 
 LR = 1e-6
 FEW = 2  # blocks, where kernels are most of the work
@@ -50,10 +50,7 @@ class Floor:
     traffic: int  # bytes read and written
     memory: int  # bytes of the arrays behind them
     oracle: bool
-    products: tuple[tuple[int, int, int], ...]
-    factorizations: tuple[tuple[int, int], ...]
-    eigendecompositions: tuple[int, ...]
-    inner: tuple[tuple[Geometry, int, int, int], ...]  # oracles that parts call
+    work: Work  # of the parts
     kernels: bool  # whether these are most of the work
 
     def copies(self, memory: int) -> int:
@@ -95,16 +92,12 @@ def floor_of(name: str, shape: Shape) -> Floor:
     # What the blocks share is known after one pass over all of them; a second one follows.
     again = gradients + state if one.recipe.shares else 0
 
-    def declared(kind: str) -> tuple[Any, ...]:
-        """Return what the parts say of every block."""
-        calls = (getattr(part, kind)(*w.shape) for part in one.recipe.parts for w in one.weights.values())
-        return tuple(chain.from_iterable(calls))
-
-    kinds = ("products", "factorizations", "eigendecompositions", "oracles")
-    products, factorizations, eigendecompositions, inner = map(declared, kinds)
-    kernels = bool(products or inner) or one.recipe.frame is not None or geometry_of(one.recipe).matrix
+    work = sum(
+        (work_of(part, *w.shape) for part in one.recipe.parts for w in one.weights.values()), start=Work()
+    )
+    kernels = bool(work.products or work.oracles or one.recipe.frame) or geometry_of(one.recipe).matrix
     traffic = 2 * memory + (2 * weights if whole else 0) + again
-    return Floor(traffic, memory, whole, products, factorizations, eigendecompositions, inner, kernels)
+    return Floor(traffic, memory, whole, work, kernels)
 
 
 def sides_of(name: str, shape: Shape, memory: int) -> tuple[Side, ...]:
@@ -124,16 +117,16 @@ def sides_of(name: str, shape: Shape, memory: int) -> tuple[Side, ...]:
     ]
     if floor.oracle:
         sides.append(Side("schattor", "oracle", {"kind": "recipe oracle", **task}, "one"))
-    for i, (_, p, q, times) in enumerate(floor.inner):
+    for i, (_, p, q, times) in enumerate(floor.work.oracles):
         inner = {"kind": "part oracle", **task, "call": i}
         sides.append(Side("schattor", f"oracle {i} of a part, {p}x{q}", inner, "one", times * copies))
-    for (p, q, r), times in Counter(floor.products).items():
+    for (p, q, r), times in Counter(floor.work.products).items():
         product = {"kind": "product", "rows": p, "shape": (q, r), "dtype": "float32"}
         sides.append(Side("schattor", f"product {p}x{q}x{r}", product, "one", times * copies))
-    for (p, q), times in Counter(floor.factorizations).items():
+    for (p, q), times in Counter(floor.work.factorizations).items():
         task = {"kind": "qr", "shape": (p, q), "dtype": "float32"}
         sides.append(Side("schattor", f"QR {p}x{q}", task, "one", times * copies))
-    for k, times in Counter(floor.eigendecompositions).items():
+    for k, times in Counter(floor.work.eigendecompositions).items():
         task = {"kind": "eigh", "shape": (k, k), "dtype": "float64"}
         sides.append(Side("schattor", f"eigendecomposition {k}x{k}", task, "one", times * copies))
     return tuple(sides)

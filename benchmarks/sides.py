@@ -379,7 +379,7 @@ def part_oracle(task: Task) -> Job:
     """Return one of the oracles that parts of a recipe call."""
     from . import floors
 
-    geometry, rows, cols, _ = floors.floor_of(task["name"], tuple(task["shape"])).inner[task["call"]]
+    geometry, rows, cols, _ = floors.floor_of(task["name"], tuple(task["shape"])).work.oracles[task["call"]]
     G = gaussian((rows, cols), "float32")[0]
     return lambda: geometry.ball(G)
 

@@ -1,8 +1,8 @@
 """Write what came out of the experiments from the results that the repository keeps.
 
 ``docs/experiments.md`` includes ``docs/_experiments/NAME.md`` (ignored by git): command, seed and version, findings,
-tables and figures. They are made from the results that come with the package before the source files are listed; the figures
-stand in ``docs/experiments/NAME``.
+tables and figures. They are made from the results that come with the package before the source files are listed; the
+figures stand in ``docs/experiments/NAME``.
 """
 
 from __future__ import annotations

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from . import recipes
+from ._edge.arguments import Arguments
 from .blocks.structure import Params
-from .optimizer.optimizer import Execution, Optimizer
+from .optimizer.assembly import Execution
+from .optimizer.hints import check_params
+from .optimizer.optimizer import Optimizer
+from .recipe.recipe import Recipe
 from .recipes.registry import RecipeFunction
 
 
@@ -28,13 +33,18 @@ class RecipeOptimizer(Optimizer):
         cls.__signature__ = inspect.Signature([first, *own, *options])  # type: ignore[attr-defined]
         cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{_class_documentation(recipe)}"
 
-    def __init__(self, params: Params, **arguments: Any) -> None:
-        known = inspect.signature(type(self)).parameters
-        for name in arguments:
-            if name not in known:
-                raise TypeError(
-                    f"{type(self).__name__} has no argument {name!r}; it takes {', '.join(known)}"
-                )
+    def __init__(self, params: Params, *unnamed: Any, **arguments: Any) -> None:
+        name = type(self).__name__
+        if unnamed and isinstance(unnamed[0], Recipe | Mapping):
+            raise TypeError(
+                f"{name} follows its own recipe and takes no other; write st.Optimizer(params, routes)"
+            )
+        if unnamed:
+            raise TypeError(
+                f"{name} takes its arguments by name, got {unnamed[0]!r}; write st.{name}(params, lr={unnamed[0]!r})"
+            )
+        check_params(params)
+        Arguments(type(self), name).check_names(arguments)
         execution = Execution(**{k: v for k, v in arguments.items() if k in Execution.__annotations__})  # type: ignore[typeddict-item]
         mathematics = {k: v for k, v in arguments.items() if k not in execution}
         super().__init__(params, type(self).recipe(**mathematics), **execution)

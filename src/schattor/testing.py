@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from ._edge.arguments import checked
 from ._edge.arrays import FloatArray, matrix_shape
-from ._edge.values import Schedulable, at_step
+from ._edge.values import NON_NEGATIVE, Schedulable, at_step, check_count
 from .optimizer.optimizer import Optimizer
 from .parts.geometries import Geometry
 from .recipe.driver import by_driver
@@ -27,6 +28,7 @@ _LARGE = 60  # a power of two beside which every eps is nothing
 _SHAPES: tuple[Shape, ...] = ((5, 3), (3, 5), (4, 4), (6, 1))
 
 
+@checked
 def check_geometry(
     geometry: Geometry,
     *,
@@ -62,6 +64,7 @@ def check_geometry(
     --------
     >>> st.testing.check_geometry(st.Schatten(3))
     """
+    NON_NEGATIVE.check("rtol", rtol)
     generator = np.random.default_rng(rng)
     for shape in shapes:
         G = generator.standard_normal(shape)
@@ -90,6 +93,7 @@ def check_geometry(
             _arrays(where + f"equivariance ({group})", geometry.ball(map_(G)), map_(D), 1e3 * rtol)
 
 
+@checked
 def check_recipe(
     recipe: Recipe,
     *,
@@ -122,6 +126,7 @@ def check_recipe(
     --------
     >>> st.testing.check_recipe(st.recipes.muon(lr=0.1))
     """
+    check_count("steps", steps, least=1)
     generator = np.random.default_rng(rng)
     blocks = {f"block {i} {shape}": shape for i, shape in enumerate(shapes)}
     if recipe.pairing is not None:
@@ -143,6 +148,7 @@ def check_recipe(
     _check_symmetry(recipe, W, gradients, generator)
 
 
+@checked
 def extras_for(recipe: Recipe, grads: Blocks) -> dict[str, Blocks]:
     """Return made-up extras of the kinds that a recipe requires, from gradients of a step.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks import floors, harness, sides
+from benchmarks import floors, harness, sides, work
 from benchmarks.cases import QUICK_SELECTION, Selection, recipe_cases
 
 import schattor as st
@@ -21,7 +21,7 @@ def test_traffic_of_loops(name: str, arrays: int) -> None:
     """Gradient, weights and each state array twice; no kernel."""
     floor = floors.floor_of(name, SHAPE)
     assert (floor.memory, floor.traffic) == (arrays * BLOCK, 2 * arrays * BLOCK)
-    assert not floor.oracle and not floor.products and not floor.kernels
+    assert not floor.oracle and not floor.work.products and not floor.kernels
     assert floor.copies(10 * arrays * BLOCK + 1) == 11
 
 
@@ -35,11 +35,13 @@ def test_traffic_round_an_oracle(name: str) -> None:
 
 @dataclass(frozen=True)
 class Multiplying(st.estimators.EMA):
-    """A part that says that it multiplies."""
+    """A part that multiplies."""
 
-    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
-        """Gram matrix twice, then applied."""
-        return ((rows, cols, rows), (rows, cols, rows), (rows, rows, cols))
+
+@work.work_of.register
+def _(part: Multiplying, rows: int, cols: int) -> work.Work:
+    """Gram matrix twice, then applied."""
+    return work.Work(((rows, cols, rows), (rows, cols, rows), (rows, rows, cols)))
 
 
 def test_products_and_extras(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +60,7 @@ def test_products_and_extras(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_oracles_of_parts() -> None:
     """Aurora's first pass, the projected and the skew part of Intrinsic Muon and its retraction."""
     spectral = st.recipes.aurora().geometry
-    assert floors.floor_of("aurora", SHAPE).inner == ((spectral, 6, 4, 1),)
+    assert floors.floor_of("aurora", SHAPE).work.oracles == ((spectral, 6, 4, 1),)
     names = [side.name for side in floors.sides_of("intrinsic_muon", SHAPE, 1) if "part" in side.name]
     assert names == [
         "oracle 0 of a part, 6x4",
@@ -97,12 +99,12 @@ def test_eigenvectors() -> None:
     V, G = np.asarray(sides.schattor_job(task)()), sides.inputs(task)[0]
     diagonal = V @ (G @ G.T) @ V.T
     np.testing.assert_allclose(diagonal, np.diag(np.diag(diagonal)), atol=1e-12)
-    assert floors.floor_of("lora_muon", (6, 6)).eigendecompositions
+    assert floors.floor_of("lora_muon", (6, 6)).work.eigendecompositions
 
 
 def test_factorizations_are_sides() -> None:
     """Dion orthonormalises the columns of its left factor."""
-    assert floors.floor_of("dion", SHAPE).factorizations == ((6, 4),)
+    assert floors.floor_of("dion", SHAPE).work.factorizations == ((6, 4),)
     assert "QR 6x4" in [side.name for side in floors.sides_of("dion", SHAPE, 1)]
 
 

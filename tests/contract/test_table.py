@@ -8,7 +8,7 @@ import pytest
 from contract.cases import CASES
 
 import schattor as st
-from schattor.optimizer.optimizer import Execution
+from schattor.optimizer.assembly import Execution
 from schattor.recipes.registry import recipe
 
 CLASSES = [

@@ -1,9 +1,10 @@
 """Make small changes to the sources, one at a time, and report those that no test notices: ``run.py [NAME...]``.
 
-The changes stand in ``changes.py``. They are made in a copy of the working tree below ``build/mutants``, so an interrupt
-leaves the sources as they are; there each is built, and its tests are run until one fails. An outcome stands while the
-change, the changed file and its tests stay as they are: a second run makes those that are missing, ``--fresh`` all. The
-outcomes of a whole run are written to ``tests/results/mutants.json``. Names may be patterns: ``run.py 'oracle *'``.
+The changes stand in ``changes.py``. They are made in a copy of the working tree below ``build/mutants``, so an
+interrupt leaves the sources as they are; there each is built, and its tests are run until one fails. An outcome stands
+while the change, the changed file and its tests stay as they are: a second run makes those that are missing,
+``--fresh`` all. The outcomes of a whole run are written to ``tests/results/mutants.json``. Names may be patterns:
+``run.py 'oracle *'``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import sysconfig
 from collections import Counter
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -38,19 +40,23 @@ SECONDS = 900  # of one program of tests: a change that takes longer hangs
 SURVIVED, KILLED, NOT_BUILT = "survived", "killed", "does not compile"
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """The tests fail, or nothing builds, without any change: no outcome would mean anything."""
+
+
+def environment() -> dict[str, str]:
+    """Return the environment in which programs use the package of the copy."""
+    path = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
+    # Timestamps are too coarse for bytecode of a source that changes twice in a second.
+    return os.environ | {"PYTHONPATH": str(TREE / "src"), "PYTHONDONTWRITEBYTECODE": "1", "PATH": path}
 
 
 def call(command: list[str], *, log: Path, seconds: float | None = None) -> int | None:
     """Return the exit status of a program whose output goes to a file; None where it takes too long."""
-    # Timestamps are too coarse for bytecode of a source that changes twice in a second.
-    environment = os.environ | {"PYTHONPATH": str(TREE / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    environment["PATH"] = f"{sysconfig.get_path('scripts')}{os.pathsep}{environment['PATH']}"
     with log.open("w", encoding="utf-8") as file:
         try:
             return subprocess.run(
-                command, cwd=TREE, env=environment, stdout=file, stderr=file, timeout=seconds, check=False
+                command, cwd=TREE, env=environment(), stdout=file, stderr=file, timeout=seconds, check=False
             ).returncode
         except subprocess.TimeoutExpired:
             return None
@@ -81,30 +87,34 @@ def refresh() -> None:
             path.unlink()
 
 
-def build(log: Path) -> bool:
-    """Build the extension module and the C++ tests; whether that succeeded."""
-    if call(["cmake", "--build", str(BUILD)], log=log) != 0:
+def build(programs: set[str], log: Path) -> bool:
+    """Build the extension module and these C++ tests; whether that succeeded."""
+    if call(["cmake", "--build", str(BUILD), "--target", "_core", *sorted(programs)], log=log) != 0:
         return False
     install = ["cmake", "--install", str(BUILD), "--component", "python", "--prefix", str(TREE / "src")]
     return call(install, log=log) == 0
 
 
-def configure() -> None:
-    """Prepare the build directory."""
+def programs_of(tests: Iterable[str]) -> set[str]:
+    """Return the C++ programs among these tests: a name without a slash."""
+    return {test for test in tests if "/" not in test}
+
+
+def configure(programs: set[str]) -> None:
+    """Prepare the build directory, and build what is needed."""
     log = WORK / "configure.log"
     hints = subprocess.run(
         [sys.executable, "-m", "pybind11", "--cmakedir"], capture_output=True, text=True, check=True
     )
     command = ["cmake", "-G", "Ninja", "-S", str(TREE), "-B", str(BUILD), "-DSCHATTOR_BUILD_TESTS=ON"]
     command += [f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={hints.stdout.strip()}"]
-    if call(command, log=log) != 0 or not build(WORK / "build.log"):
-        raise Broken(f"the sources do not build: see {log} and {WORK / 'build.log'}")
+    if call(command, log=log) != 0 or not build(programs, WORK / "build.log"):
+        raise BrokenError(f"the sources do not build: see {log} and {WORK / 'build.log'}")
 
 
 def failure(tests: tuple[str, ...], log: Path) -> str | None:
-    """Return the name of the first test that fails, or None. A name without a slash is a C++ program."""
-    programs = [test for test in tests if "/" not in test]
-    for test in programs:
+    """Return the name of the first test that fails, or None."""
+    for test in sorted(programs_of(tests)):
         status = call([str(BUILD / "tests" / "cpp" / test)], log=log, seconds=SECONDS)
         if status != 0:
             text = log.read_text(encoding="utf-8", errors="replace")
@@ -127,7 +137,7 @@ def tried(change: Change, log: Path) -> dict[str, str]:
     outcome = {"file": path.relative_to(TREE).as_posix(), "reason": change.reason}
     try:
         path.write_text(content.replace(change.text, change.replacement), encoding="utf-8")
-        if path.suffix != ".py" and not build(log):
+        if path.suffix != ".py" and not build(programs_of(change.tests), log):
             return outcome | {"outcome": NOT_BUILT}
         found = failure(change.tests, log)
         return outcome | ({"outcome": SURVIVED} if found is None else {"outcome": KILLED, "by": found})
@@ -151,7 +161,7 @@ def check_unchanged(chosen: list[Change]) -> None:
     for tests in tqdm(sorted({change.tests for change in chosen}), desc="without a change"):
         found = failure(tests, WORK / "unchanged.log")
         if found is not None:
-            raise Broken(f"without any change {found} fails: see {WORK / 'unchanged.log'}")
+            raise BrokenError(f"without any change {found} fails: see {WORK / 'unchanged.log'}")
 
 
 def write(path: Path, content: object) -> None:
@@ -169,7 +179,7 @@ def run(chosen: list[Change], fresh: bool) -> dict[str, dict[str, str]]:
     missing = [change for change in chosen if digest(change) not in stored]
     if missing:
         refresh()
-        configure()
+        configure(programs_of(test for change in missing for test in change.tests))
         check_unchanged(missing)
         with tqdm(missing) as bar:
             for change in bar:
@@ -184,7 +194,9 @@ def run(chosen: list[Change], fresh: bool) -> dict[str, dict[str, str]]:
 
 def main() -> int:
     """Run the command line; the status is 1 where a change survived or could not be judged."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="changes to make; all by default")
     parser.add_argument("--fresh", action="store_true", help="forget the stored outcomes")
     arguments = parser.parse_args()
@@ -197,11 +209,13 @@ def main() -> int:
     WORK.mkdir(parents=True, exist_ok=True)
     try:
         outcomes = run(chosen, arguments.fresh)
-    except Broken as error:
+    except BrokenError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; the outcomes so far are kept, and the next run goes on from there", file=sys.stderr)
+        print(
+            "interrupted; the outcomes so far are kept, and the next run goes on from there", file=sys.stderr
+        )
         return 130
     count = Counter(outcome["outcome"] for outcome in outcomes.values())
     print(", ".join(f"{number} {kind}" for kind, number in sorted(count.items())))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from mutants.changes import CHANGES, Change, place_of
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,6 +10,7 @@ import pytest
 from reference import matrices, oracles
 
 import schattor as st
+from schattor._edge.backends import NAMES, ROUTES
 
 Oracle = Callable[..., np.ndarray]
 ORACLES = pytest.mark.parametrize("oracle", [st.ball_oracle, st.regularization_oracle])
@@ -159,7 +160,7 @@ def test_other_byte_order(function: Oracle, kind: str) -> None:
 
 @ORACLES
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("backend", ["auto", "svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"])
+@pytest.mark.parametrize("backend", NAMES)
 def test_input_is_never_modified(oracle: Oracle, dtype: type, backend: str) -> None:
     """The answer lives in fresh memory."""
     G = matrices.make("gaussian", 6, 4, dtype)
@@ -195,7 +196,7 @@ def test_non_finite_input(
             function(G, p)
 
 
-@pytest.mark.parametrize("backend", ["svd", "gram", "band", "chebyshev", "newton_schulz", "qdwh"])
+@pytest.mark.parametrize("backend", ROUTES)
 def test_non_finite_input_named_backends(backend: str) -> None:
     """The check stands before every backend."""
     G = np.full((40, 30), np.inf)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from published.trajectories import ALL, MATRICES, Case, Loop
+from published.trajectories import ALL, MATRICES, Case, JointLoop, Loop
 from reference import recipes
 from reference.newton_schulz import MUON, POLAR_EXPRESS_RAW, YOU_5, Steps, with_safety
 
@@ -61,14 +61,48 @@ def warm_up(lr: float) -> Callable[[int], float]:
     return lambda step: lr * min(1.0, (step + 1) / 4)
 
 
-def scion_spectral(M: np.ndarray) -> np.ndarray:
+def scion_spectral(M: np.ndarray, added: float = 1e-7) -> np.ndarray:
     """Five steps, times sqrt(rows / cols)."""
-    return recipes.iterate(M, MUON_STEPS, added=1e-7) * float(np.sqrt(M.shape[0] / M.shape[1]))
+    return recipes.iterate(M, MUON_STEPS, added=added) * float(np.sqrt(M.shape[0] / M.shape[1]))
 
 
-def scion_bias(M: np.ndarray) -> np.ndarray:
+def scion_bias(M: np.ndarray, eps: float = 1e-8) -> np.ndarray:
     """To a root mean square of one."""
-    return M / (np.sqrt((M**2).mean()) + 1e-8)
+    return M / (np.sqrt((M**2).mean()) + eps)
+
+
+def clipped(name: str, rho: float, lr: float, constrained: bool) -> Case:
+    """All blocks under one clipping factor, each with the norm of the stored case; the code's lr is lr rho here."""
+
+    def loop(added: float, bias: float) -> JointLoop:
+        spectral = partial(scion_spectral, added=added)
+        norms: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+            0: lambda M: 50.0 * spectral(M),
+            1: lambda M: 50.0 * spectral(M),
+            2: lambda M: 300.0 / M.shape[1] * np.sign(M),
+            3: lambda M: 5.0 * scion_bias(M, bias),
+        }
+        return partial(
+            recipes.clipped_scion,
+            normalized=norms,
+            rho=dict.fromkeys(ALL, rho),
+            lr=lr / rho,
+            constrained=constrained,
+        )
+
+    make = partial(r.clipped_scion, lr=lr / rho, rho=rho, constrained=constrained)
+    return Case(
+        "clipped_scion",
+        name,
+        ALL,
+        {
+            "2": make(norm="sign", radius=300.0),
+            "3": make(norm="bias_rms", radius=5.0),
+            "*": make(radius=50.0),
+        },
+        joint=loop(1e-7, 1e-8),
+        joint_without_eps=loop(0.0, 0.0),
+    )
 
 
 r = st.recipes
@@ -286,6 +320,11 @@ CASES = [
             0.02 * 3 * 7**0.5,
         )
         for name, constrained in (("auto_con_g1", True), ("auto_unc_g1", False))
+    ),
+    *(
+        clipped(f"{kind}_rho{rho:g}_g1", rho, lr, constrained)
+        for rho in (100.0, 100000.0)
+        for kind, lr, constrained in (("unconstrained", 2**-12, False), ("constrained", 2**-6, True))
     ),
     *(
         Case(

@@ -74,6 +74,7 @@ class Case:
     without_eps: Loop | None = None  # the loop without the constants that the package leaves out
     transposed: bool = False  # optax stores x W: its matrices are transposed to (out, in)
     joint: JointLoop | None = None
+    joint_without_eps: JointLoop | None = None
     start: Mapping[int, np.ndarray] | None = None  # first weights where they are not the shared ones
     gradients: Mapping[int, list[np.ndarray]] | None = None  # likewise, for all steps
     scale: float = 1.0  # factor on the shared gradients
@@ -112,9 +113,11 @@ class Case:
         gradients = {k: [G.astype(dtype) for G in self.gradient(k)] for k in self.indices}
         if self.joint is None:
             return {k: self.path(k, W[k], gradients[k]).weights for k in self.indices}
-        steps = self.joint(
-            W, [{k: gradients[k][t] for k in W} for t in range(len(gradients[self.indices[0]]))]
-        )
+        return self.blocks(self.joint, W, gradients)
+
+    def blocks(self, loop: JointLoop, W: Blocks, gradients: Mapping[int, list[np.ndarray]]) -> Any:
+        """The weights of such a loop after each step, by array."""
+        steps = loop(W, [{k: gradients[k][t] for k in W} for t in range(len(gradients[self.indices[0]]))])
         return {k: [blocks[k] for blocks in steps] for k in self.indices}
 
     def path(self, k: int, W: np.ndarray, gradients: list[np.ndarray]) -> recipes.Path:
@@ -159,6 +162,10 @@ def eps_effect(case: Case, k: int) -> float:
     if case.without_eps is not None:
         plain = case.without_eps(case.first(k), case.gradient(k)).weights
         return float(np.abs(np.array(plain) - np.array(case.literal()[k])).max())
+    if case.joint_without_eps is not None:
+        first = {i: case.first(i) for i in case.indices}
+        without = case.blocks(case.joint_without_eps, first, {i: case.gradient(i) for i in first})[k]
+        return float(np.abs(np.array(without) - np.array(case.literal()[k])).max())
     if not case.offset:
         return 0.0
     total = 0.0

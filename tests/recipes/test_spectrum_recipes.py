@@ -320,11 +320,12 @@ def test_clipped_scion_and_gluon(norm: str) -> None:
     )
     at, wanted = W.copy(), []
     for G in gradients:
-        size = radius * factor * dual(G)
+        gap = radius * factor * dual(G) + float((at * G).sum())
         D = st.Optimizer(
             [np.zeros_like(W)], st.recipes.scion(lr=1.0, norm=norm, radius=radius, momentum=0.0)
         ).update([G])[0]
-        at = 0.9 * at + 0.1 * min(rho, size) * D
+        share = min(1.0, 0.1 * min(rho, max(0.0, gap)))
+        at = (1 - share) * at + share * D
         wanted.append(at)
     assert_path(clipped, wanted, W)
 

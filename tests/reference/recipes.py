@@ -341,6 +341,29 @@ def scion(
     return path
 
 
+def clipped_scion(
+    W: Mapping[int, np.ndarray],
+    gradients: Sequence[Mapping[int, np.ndarray]],
+    normalized: Mapping[int, Callable[[np.ndarray], np.ndarray]],
+    rho: Mapping[int, float],
+    lr: float,
+    momentum: float = 0.9,
+    constrained: bool = False,
+) -> list[dict[int, np.ndarray]]:
+    """Hojan-Ye/ClippedScion, lr being the code's over rho; `normalized` is the norm of each layer with its factor.
+
+    A gap that is negative stops the step.
+    """
+    steps, M = [], {k: np.zeros_like(x) for k, x in W.items()}
+    for G in gradients:
+        M = {k: momentum * M[k] + (1 - momentum) * G[k] for k in W}
+        U = {k: normalized[k](M[k]) + (W[k] if constrained else 0.0) for k in W}
+        gap = sum(float((U[k] * M[k]).sum()) for k in W)
+        W = {k: W[k] - lr * max(0.0, min(rho[k], gap)) * U[k] for k in W}
+        steps.append(W)
+    return steps
+
+
 def schedule_free(
     W: np.ndarray,
     gradients: Sequence[np.ndarray],

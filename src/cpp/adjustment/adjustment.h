@@ -8,8 +8,8 @@
 
 namespace schattor {
 
-/// Maps the direction after the oracle, at its length by the rule: a normalisation, a second moment, a trust
-/// ratio.
+/// Maps the direction after the oracle, at its length by the rule: a normalisation, a second moment, a
+/// trust ratio.
 class Adjustment : public Part {
 public:
     /// d <- A(d). d points downhill. The oracle says what d was made from; its scales are in d already.

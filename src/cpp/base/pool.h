@@ -12,10 +12,10 @@ namespace schattor {
 /// few microseconds after each piece of work and then sleep; after a fork the child starts its own.
 class Pool {
 public:
-    /// Calls task(worker, item) for every item in [0, items), in order of their numbers as threads come free,
-    /// on at most `threads` threads. The caller is worker 0, and no two calls run under one worker number at
-    /// a time. What a task throws is thrown here, from the smallest item that did; the rest may then be left
-    /// out.
+    /// Calls task(worker, item) for every item in [0, items), in order of their numbers as threads come
+    /// free, on at most `threads` threads. The caller is worker 0, and no two calls run under one worker
+    /// number at a time. What a task throws is thrown here, from the smallest item that did; the rest may
+    /// then be left out.
     template <class Task>
     static void run(int threads, Index items, Task&& task) {
         using Callable = std::remove_reference_t<Task>;

@@ -27,9 +27,12 @@ void bindIterations(py::module_& m) {
         return std::vector(sets.begin(), sets.end());
     });
     py::class_<Iteration>(m, "Iteration")
-        .def(py::init([](const std::string& coefficients, std::optional<int> steps,
-                         std::optional<double> rtol, double floor) {
-                 Iteration iteration = makeIteration(coefficients, steps, rtol.value_or(0.0));
+        .def(py::init([](const std::variant<std::string, std::vector<Triple>>& coefficients,
+                         std::optional<int> steps, std::optional<double> rtol, double floor) {
+                 const auto* name = std::get_if<std::string>(&coefficients);
+                 Iteration iteration =
+                     name ? makeIteration(*name, steps, rtol.value_or(0.0))
+                          : makeIteration(std::get<std::vector<Triple>>(coefficients), steps);
                  iteration.floor = floor;
                  return iteration;
              }),

@@ -61,10 +61,11 @@ public:
     /// None, or what was refused. `targets` is None for a step. Raises what a part in Python has raised.
     std::optional<Refusal> run(const std::string& mode, const py::list& gradients,
                                const std::vector<double>& slots, const std::optional<py::list>& targets,
-                               const std::optional<py::list>& extras) {
+                               const std::optional<py::list>& extras,
+                               const std::optional<py::list>& point) {
         const Mode kind =
             named<Mode>("mode", mode, {{"step", Mode::step}, {"update", Mode::update}, {"peek", Mode::peek}});
-        const std::span<BlockIo> io = inputs_.gather(plan, gradients, targets, extras);
+        const std::span<BlockIo> io = inputs_.gather(plan, gradients, targets, extras, point);
         Refusal refusal;
         {
             const py::gil_scoped_release nogil;
@@ -151,7 +152,7 @@ void bindPlan(py::module_& m) {
         .def("pair", &PyPlan::pair, py::arg("block"), py::arg("partner"))
         .def("finish", [](PyPlan& p) { p.plan.finish(); })
         .def("run", &PyPlan::run, py::arg("mode"), py::arg("gradients"), py::arg("slots"), py::arg("targets"),
-             py::arg("extras"))
+             py::arg("extras"), py::arg("point"))
         .def("skip", [](PyPlan& p) { p.plan.skip(); })
         .def_property_readonly("failure", [](const PyPlan& p) { return p.plan.failure; })
         .def("report", &PyPlan::report)

@@ -3,6 +3,7 @@
 #include "bindings/bind.h"
 #include "bindings/facts.h"
 #include "bindings/rule_names.h"
+#include "scaling/clipped_norm.h"
 #include "scaling/dual_norm_scaling.h"
 #include "scaling/scaling.h"
 #include "scaling/switched_scaling.h"
@@ -21,7 +22,8 @@ void bindScaling(py::module_& m) {
              py::arg("rule"), py::arg("shape_factor"));
 
     py::class_<ClippedNorm, Scaling, std::shared_ptr<ClippedNorm>>(m, "ClippedNorm")
-        .def(py::init<double, Value>(), py::arg("shape_factor"), py::arg("rho"));
+        .def(py::init<double, Value, bool, bool>(), py::arg("shape_factor"), py::arg("rho"), py::arg("joint"),
+             py::arg("constrained"));
     py::class_<SmoothnessStep, Scaling, std::shared_ptr<SmoothnessStep>>(m, "SmoothnessStep")
         .def(py::init<double, Value, Value>(), py::arg("shape_factor"), py::arg("L0"), py::arg("L1"));
     py::class_<NormPower, Scaling, std::shared_ptr<NormPower>>(m, "NormPower")

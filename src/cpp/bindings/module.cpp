@@ -12,13 +12,13 @@ PYBIND11_MODULE(_core, m) {
     schattor::bindLinalg(m);
     schattor::bindTransform(m);
     schattor::bindEstimatorParts(m);
+    schattor::bindGeometry(m);
+    schattor::bindPartial(m);
     schattor::bindPreconditioner(m);
     schattor::bindFrame(m);
     schattor::bindAdjustment(m);
     schattor::bindScaling(m);
     schattor::bindUpdate(m);
-    schattor::bindGeometry(m);
-    schattor::bindPartial(m);
     schattor::bindCoupler(m);
     schattor::bindEstimator(m);
     schattor::bindBatch(m);

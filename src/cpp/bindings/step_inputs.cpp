@@ -64,10 +64,12 @@ void StepInputs::addBlock(py::array weights) {
 
 std::span<BlockIo> StepInputs::gather(const Plan& plan, const py::list& gradients,
                                       const std::optional<py::list>& targets,
-                                      const std::optional<py::list>& extras) {
+                                      const std::optional<py::list>& extras,
+                                      const std::optional<py::list>& point) {
     for (std::size_t i = 0; i < io_.size(); ++i) {
         io_[i].gradient = pointer(plan, i, gradients[i]);
         io_[i].extras = extras ? extrasOf((*extras)[i].cast<py::dict>()) : Extras<void>{};
+        io_[i].point = point ? (*point)[i].cast<py::array>().data() : nullptr;
         io_[i].target = targets ? (*targets)[i].cast<py::array>().mutable_data() : weights_[i].mutable_data();
     }
     return io_;
@@ -83,6 +85,11 @@ const void* StepInputs::pointer(const Plan& plan, std::size_t block, const py::h
     if (!scalar && !py::isinstance<py::array>(gradient))
         throw py::type_error("gradient of block '" + name + "' must be a NumPy array or None, got " +
                              std::string(py::str(py::type::of(gradient).attr("__name__"))));
+    if (!scalar && Py_TYPE(gradient.ptr()) != py::detail::npy_api::get().PyArray_Type_ &&
+        py::hasattr(gradient, "mask"))
+        throw py::type_error("gradient of block '" + name +
+                             "' must be a plain array, got a masked one; fill it, for example with "
+                             "gradient.filled(0.0)");
     const auto g = scalar ? py::array::ensure(gradient) : py::reinterpret_borrow<py::array>(gradient);
     if (!g.dtype().equal(w.dtype()))
         throw py::type_error("gradient of block '" + name + "' must have the parameter's dtype " +

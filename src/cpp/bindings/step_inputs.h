@@ -24,11 +24,12 @@ public:
     void addBlock(pybind11::array weights);
 
     /// The inputs of a step, one for each block of the plan. `targets` is none where the weights themselves
-    /// are moved. Extras are dicts of arrays by name, which the Python layer has checked: dtype, shape,
+    /// are moved, `point` where the step is taken at them. Extras are dicts of arrays by name, which the Python layer has checked: dtype, shape,
     /// C-contiguous.
     std::span<BlockIo> gather(const Plan&, const pybind11::list& gradients,
                               const std::optional<pybind11::list>& targets,
-                              const std::optional<pybind11::list>& extras);
+                              const std::optional<pybind11::list>& extras,
+                              const std::optional<pybind11::list>& point);
 
 private:
     const void* pointer(const Plan&, std::size_t block, const pybind11::handle& gradient);

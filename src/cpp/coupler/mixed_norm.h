@@ -10,6 +10,8 @@ namespace schattor {
 struct Coupling {
     double ball = 1.0;         ///< tau_i / w_i
     double regularized = 1.0;  ///< relative to the block's own regularization step
+    double decrease = 0.0;     ///< that the block's step promises; see Scaling::decrease()
+    double total = 0.0;        ///< that of all blocks whose scaling is joint
 };
 
 /// The rules of Algorithms 1-4.

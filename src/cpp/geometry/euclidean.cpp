@@ -18,8 +18,8 @@ OracleResult euclideanBall(const OracleContext& context, Shape shape, const T* g
     }
     result.backend = Backend::frobenius;
     const Scaled norm = result.dualNorm.normalized();
-    // The two scales must be normal numbers of the dtype: near the ends of its range d is brought half way
-    // back.
+    // The two scales must be normal numbers of the dtype: near the ends of its range d is brought half
+    // way back.
     constexpr int half = std::numeric_limits<T>::max_exponent / 2;
     const bool inside = std::abs(norm.exponent) <= 3 * half / 2;
     const int shift = inside ? 0 : norm.exponent - (norm.exponent > 0 ? half : -half);

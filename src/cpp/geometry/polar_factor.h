@@ -7,8 +7,8 @@
 
 namespace schattor {
 
-/// out = the polar factor of x by a spectral geometry: minus its ball direction. `out` is not x; zero gives
-/// zero.
+/// out = the polar factor of x by a spectral geometry: minus its ball direction. `out` is not x; zero
+/// gives zero.
 template <class T>
 void polarFactor(const Geometry& spectral, const Context<T>& c, Shape shape, const T* x, T* out) {
     const OracleResult oracle = spectral.ball({c.slots, c.arena}, shape, x, out);

@@ -17,8 +17,8 @@ constexpr int trusted = nodes / 2;
 
 }  // namespace
 
-// Interpolation at the Chebyshev nodes. The coefficients fall geometrically, and those left out bound the
-// error.
+// Interpolation at the Chebyshev nodes. The coefficients fall geometrically, and those left out bound
+// the error.
 ChebyshevPower fitChebyshev(double power, double low, double tolerance) {
     std::array<double, nodes> value{};
     std::array<double, trusted> coefficient{};

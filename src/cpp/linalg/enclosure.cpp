@@ -3,108 +3,27 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 
 #include "base/kernels.h"
 #include "linalg/blas.h"
-#include "linalg/panel_products.h"
 #include "linalg/products.h"
+#include "linalg/rounding.h"
 
 namespace schattor {
 namespace {
 
-constexpr double unit = std::numeric_limits<double>::epsilon() / 2.0;
-
-// gamma_n = n u / (1 - n u), doubled: this covers the few further roundings that each use has.
-double gamma(Index n) {
-    const double nu = static_cast<double>(n) * unit;
-    return 2.0 * nu / (1.0 - nu);
-}
-
 // What is added in the directions of U: more than the largest eigenvalue there.
 double weight(double top) { return 2.0 * top; }
 
-bool wide(Shape s) { return s.rows <= s.cols; }
-
 // Columns (of a wide matrix) or rows (of a tall one) of A that are turned into double at a time.
 constexpr Index panel = 256;
-
-// Vectors up to which passes over A beat a gemm that copies A first.
-constexpr Index mostByPanels = 16;
-
-}  // namespace
-
-template <class T>
-void VectorProducts<T>::multiply(bool transposed, const double* x, double* y) const {
-    if (errors_ == nullptr)
-        transposed ? products::multiplyTransposed(shape, a_, x, y) : products::multiply(shape, a_, x, y);
-    else if (transposed)
-        products::multiplyTransposedCompensated(shape, a_, x, y, errors_);
-    else
-        products::multiplyCompensated(shape, a_, x, y);
-}
-
-template <class T>
-void VectorProducts<T>::toLarger(Index count, const double* x, double* z) const {
-    for (Index i = 0; i < count; ++i) multiply(wide(shape), x + i * shape.smaller(), z + i * shape.larger());
-}
-
-template <class T>
-void VectorProducts<T>::toSmaller(Index count, const double* z, double* x) const {
-    for (Index i = 0; i < count; ++i) multiply(!wide(shape), z + i * shape.larger(), x + i * shape.smaller());
-}
-
-template <class T>
-double VectorProducts<T>::error(double spectral, double frobenius) const {
-    // || |A| |x| || <= ||A||_F ||x||, for both forms of the sums.
-    const double g = gamma(shape.larger());
-    return errors_ == nullptr ? g * frobenius : 2.0 * unit * spectral + g * g * frobenius;
-}
-
-// Up to eight vectors: they are turned round, so that a row holds one entry of each.
-void BlockProducts::multiplyPanel(bool transposed, Index count, const double* x, double* y) const {
-    const Index from = transposed ? shape.rows : shape.cols, to = transposed ? shape.cols : shape.rows;
-    double *turned = work_, *result = work_ + products::panelWidth * from;
-    for (Index i = 0; i < from; ++i)
-        for (Index l = 0; l < products::panelWidth; ++l)
-            turned[i * products::panelWidth + l] = l < count ? x[l * from + i] : 0.0;
-    transposed ? products::multiplyTransposedPanel(shape, a_, turned, result)
-               : products::multiplyPanel(shape, a_, turned, result);
-    for (Index l = 0; l < count; ++l)
-        for (Index i = 0; i < to; ++i) y[l * to + i] = result[i * products::panelWidth + l];
-}
-
-void BlockProducts::multiply(bool transposed, Index count, const double* x, double* y) const {
-    const Index m = shape.rows, n = shape.cols;
-    const Index from = transposed ? m : n, to = transposed ? n : m;
-    if (count == 1) {
-        transposed ? products::multiplyTransposed(shape, a_, x, y) : products::multiply(shape, a_, x, y);
-    } else if (count > mostByPanels) {
-        blas::gemm<double>(transposed ? 'N' : 'T', 'N', to, count, from, 1.0, a_, n, x, from, 0.0, y, to);
-    } else {
-        for (Index i = 0; i < count; i += products::panelWidth)
-            multiplyPanel(transposed, std::min(products::panelWidth, count - i), x + i * from, y + i * to);
-    }
-}
-
-void BlockProducts::toLarger(Index count, const double* x, double* z) const {
-    multiply(wide(shape), count, x, z);
-}
-
-void BlockProducts::toSmaller(Index count, const double* z, double* x) const {
-    multiply(!wide(shape), count, z, x);
-}
-
-double BlockProducts::error(double, double frobenius) const { return gamma(shape.larger()) * frobenius; }
-
-namespace {
 
 // Adds the products of some columns (wide) or rows (tall) of A, turned into double, to the upper triangle of
 // B.
 template <class T>
 void addPanel(Shape s, const T* a, Index first, Index count, double* work, double* b) {
     const double beta = first == 0 ? 0.0 : 1.0;
-    if (wide(s)) {
+    if (s.rows <= s.cols) {
         for (Index i = 0; i < s.rows; ++i) std::copy_n(a + i * s.cols + first, count, work + i * count);
         blas::syrk<double>('U', 'T', s.rows, count, 1.0, work, count, beta, b, s.rows);
     } else {
@@ -115,7 +34,7 @@ void addPanel(Shape s, const T* a, Index first, Index count, double* work, doubl
 
 void formGram(Shape s, const double* a, double* b, Arena&) {
     const Index k = s.smaller();
-    blas::syrk<double>('U', wide(s) ? 'T' : 'N', k, s.larger(), 1.0, a, s.cols, 0.0, b, k);
+    blas::syrk<double>('U', s.rows <= s.cols ? 'T' : 'N', k, s.larger(), 1.0, a, s.cols, 0.0, b, k);
 }
 
 void formGram(Shape s, const float* a, double* b, Arena& arena) {
@@ -202,13 +121,13 @@ RitzBlock measure(const SidedProducts& a, Index j, const double* u, double frobe
         }
     const auto count = static_cast<double>(j);
     const double top = *std::max_element(values, values + j);
-    skew = std::sqrt(skew) + 4.0 * unit * count;
+    skew = std::sqrt(skew) + 4.0 * unitRoundoff * count;
     const double e = a.error(1.01 * std::sqrt(top), frobenius) * std::sqrt(count);
     // (A'U + E)'(A'U + E) differs from the compression by at most this, and U from an orthonormal basis by
     // skew.
     const double length = std::sqrt(top + std::sqrt(offDiagonal));  // >= ||Z||_2
     block.spread =
-        (std::sqrt(offDiagonal) + 2.0 * e * length + e * e + 4.0 * unit * top) * (1.0 + 2.0 * skew) +
+        (std::sqrt(offDiagonal) + 2.0 * e * length + e * e + 4.0 * unitRoundoff * top) * (1.0 + 2.0 * skew) +
         2.0 * skew * top;
     double squares = 0.0, captured = 0.0;
     for (Index i = 0; i < j; ++i) {
@@ -219,8 +138,8 @@ RitzBlock measure(const SidedProducts& a, Index j, const double* u, double frobe
     }
     // The residual of U, not of an orthonormal basis: its part outside of span(U) is what counts.
     const double rounding = 2.0 * a.error(frobenius, frobenius) * std::sqrt(count) * frobenius;
-    block.residual =
-        (std::sqrt(squares) * (1.0 + gamma(k)) + rounding + 4.0 * unit * count * top) * (1.0 + 2.0 * skew);
+    block.residual = (std::sqrt(squares) * (1.0 + gamma(k)) + rounding + 4.0 * unitRoundoff * count * top) *
+                     (1.0 + 2.0 * skew);
     std::sort(values, values + j, std::greater<>());
     block.captured = captured * (1.0 - 2.0 * skew - gamma(j + 4)) - 2.0 * e * std::sqrt(captured);
     return block;
@@ -231,17 +150,16 @@ double upperEigenvalue(double theta, double beta, double residual) {
     const double hypotenuse = std::hypot(half, residual);
     // (theta + beta)/2 + hypotenuse, without cancellation.
     const double excess = residual == 0.0 ? 0.0 : residual * (residual / (half + hypotenuse));
-    return (std::max(theta, beta) + excess) * (1.0 + 8.0 * unit);
+    return (std::max(theta, beta) + excess) * (1.0 + 8.0 * unitRoundoff);
 }
 
 template <class T>
 Energy energy(Index n, const T* a) {
     const double value = products::dotCompensated(n, a, a);
-    return {value, value * (1.0 + 4.0 * unit)};
+    return {value, value * (1.0 + 4.0 * unitRoundoff)};
 }
 
 #define SCHATTOR_INSTANTIATE(T)                   \
-    template class VectorProducts<T>;             \
     template Gram::Gram(Shape, const T*, Arena&); \
     template Energy energy<T>(Index, const T*);
 SCHATTOR_INSTANTIATE(float)

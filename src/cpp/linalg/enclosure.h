@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/types.h"
 #include "linalg/lanczos.h"
+#include "linalg/sided_products.h"
 
 /// Proven two-sided bounds of the largest singular values of A, from approximate singular vectors.
 ///
@@ -16,62 +17,13 @@
 /// H + R'(lambda - C)^{-1} R <= H + ||R||^2 / (lambda - beta) above lambda, and f(theta_i) is where the i-th
 /// of these is reached. For theta_i well above beta the bound is quadratic in the residual R. There are two
 /// proofs of lambda_max(C) <= beta:
-///   - trace: lambda_max(C) <= trace(C) = ||A||_F^2 - ||A'Q||_F^2, which costs nothing but is far off unless
-///   A is
-///     close to rank j;
-///   - Cholesky: beta I - B + a QQ' is positive definite if its Cholesky factorisation in double ends, up to
-///   an
-///     error that Demmel's bound limits (Higham, Accuracy and Stability, theorem 10.7; Rump, BIT 46, 2006),
-///     and its compression to the complement of Q is beta I - C.
+///   - trace: lambda_max(C) <= trace(C) = ||A||_F^2 - ||A'Q||_F^2, which costs nothing but is far off
+///     unless A is close to rank j;
+///   - Cholesky: beta I - B + a QQ' is positive definite if its Cholesky factorisation in double ends,
+///     up to an error that Demmel's bound limits (Higham, Accuracy and Stability, theorem 10.7; Rump,
+///     BIT 46, 2006), and its compression to the complement of Q is beta I - C.
 /// All rounding errors are bounded and added, so the bounds hold in floating point.
 namespace schattor {
-
-/// Products with A and A' between the smaller side of A, of length k, and the larger one.
-class SidedProducts {
-public:
-    virtual ~SidedProducts() = default;
-    /// z = A'x on the larger side for x on the smaller one; `count` vectors, one after the other.
-    virtual void toLarger(Index count, const double* x, double* z) const = 0;
-    virtual void toSmaller(Index count, const double* z, double* x) const = 0;
-    /// A bound of the error of either, per unit length of the vector, where ||A||_2 <= `spectral` and
-    /// ||A||_F <= `frobenius`.
-    virtual double error(double spectral, double frobenius) const = 0;
-
-    Shape shape;
-};
-
-/// One vector at a time, straight from A, with compensated sums or plain ones.
-template <class T>
-class VectorProducts final : public SidedProducts {
-public:
-    /// `errors` is room for shape.cols numbers, for compensated sums; null for plain ones.
-    VectorProducts(Shape s, const T* a, double* errors) : a_(a), errors_(errors) { shape = s; }
-    void toLarger(Index count, const double* x, double* z) const override;
-    void toSmaller(Index count, const double* z, double* x) const override;
-    double error(double spectral, double frobenius) const override;
-
-private:
-    void multiply(bool transposed, const double* x, double* y) const;
-    const T* a_;
-    double* errors_;
-};
-
-/// Blocks of vectors, from A in double: eight at a time in one pass over A, larger blocks by BLAS.
-class BlockProducts final : public SidedProducts {
-public:
-    /// `work` has room for panelRoom(s) numbers.
-    BlockProducts(Shape s, const double* a, double* work) : a_(a), work_(work) { shape = s; }
-    static Index panelRoom(Shape s) { return 8 * (s.rows + s.cols); }
-    void toLarger(Index count, const double* x, double* z) const override;
-    void toSmaller(Index count, const double* z, double* x) const override;
-    double error(double spectral, double frobenius) const override;
-
-private:
-    void multiply(bool transposed, Index count, const double* x, double* y) const;
-    void multiplyPanel(bool transposed, Index count, const double* x, double* y) const;
-    const double* a_;
-    double* work_;
-};
 
 /// B as two products with A; `larger` is room for `width` vectors on the larger side.
 class FactoredOperator final : public SymmetricOperator {

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/kernels.h"
 #include "linalg/adaptive_polar.h"
@@ -103,7 +105,26 @@ Iteration makeIteration(std::string_view name, std::optional<int> steps, double 
     if (steps && *steps > length && !set.repeatsLast)
         throw std::invalid_argument("coefficient set '" + std::string(name) + "' has " +
                                     std::to_string(length) + " steps, got steps=" + std::to_string(*steps));
-    return {&set, steps.value_or(set.defaultSteps), 0.0};
+    // The table outlives every iteration: nothing is owned.
+    return {{std::shared_ptr<void>(), &set}, steps.value_or(set.defaultSteps), 0.0};
+}
+
+namespace {
+
+struct OwnCoefficients {
+    std::vector<Triple> steps;
+    CoefficientSet set;
+};
+
+}  // namespace
+
+Iteration makeIteration(std::vector<Triple> own, std::optional<int> steps) {
+    if (own.empty()) throw std::invalid_argument("coefficients must hold at least one triple");
+    const auto held = std::make_shared<OwnCoefficients>();
+    held->steps = std::move(own);
+    const int length = static_cast<int>(held->steps.size());
+    held->set = {"own", held->steps, length, true, false, 1.0, ""};
+    return {{held, &held->set}, steps.value_or(length), 0.0};
 }
 
 template <class T>

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/arena.h"
 #include "base/types.h"
@@ -12,7 +14,7 @@ namespace schattor {
 /// adaptive scheme (adaptive_polar.h) with the accuracy `rtol` that it is to reach in at most that number of
 /// steps.
 struct Iteration {
-    const CoefficientSet* set = nullptr;
+    std::shared_ptr<const CoefficientSet> set;
     int steps = 0;
     double rtol = 0.0;
     double floor = 0.0;  ///< of a set: least divisor, whatever the norm
@@ -30,6 +32,10 @@ struct Iteration {
 /// The iteration `name`, a coefficient set or "adaptive", with `steps` steps (none: the default). `rtol` goes
 /// with "adaptive". Raises std::invalid_argument.
 Iteration makeIteration(std::string_view name, std::optional<int> steps = {}, double rtol = 0.0);
+
+/// The iteration with coefficients of the caller's, of which it takes `steps` steps (none: as many as there
+/// are), the last triple again and again. Nothing is known of where it ends: it is not convergent.
+Iteration makeIteration(std::vector<Triple> own, std::optional<int> steps = {});
 
 /// x = composite polynomial of G / max(normFactor ||G||_F, floor) on the singular values, for a finite,
 /// non-zero G: an approximation of its polar factor. The residual is ||I - X X'||_F / sqrt(k), taken on

@@ -7,8 +7,8 @@
 namespace schattor::products {
 namespace {
 
-// Eight doubles as two vectors, spelt out where the compiler knows vectors: it does not find this blocking
-// itself.
+// Eight doubles as two vectors, spelt out where the compiler knows vectors: it does not find this
+// blocking itself.
 #if defined(__GNUC__)
 typedef double Four __attribute__((vector_size(32), aligned(8), may_alias));
 struct Eight {

@@ -3,10 +3,10 @@
 #include "base/types.h"
 
 /// Products of a row-major matrix with vectors of doubles, and sums that carry their rounding errors along.
-/// The compensated forms are the Dot2 of Ogita, Rump and Oishi (SIAM J. Sci. Comput. 26, 2005): with the unit
-/// roundoff u their error is at most u |x'y| + gamma_n^2 |x|'|y|, gamma_n = n u / (1 - n u), as if computed
-/// in twice the working precision. They stay within one thread, so they do not depend on the number of
-/// threads.
+/// The compensated forms are the Dot2 of Ogita, Rump and Oishi (SIAM J. Sci. Comput. 26, 2005): with the
+/// unit roundoff u their error is at most u |x'y| + gamma_n^2 |x|'|y|, gamma_n = n u / (1 - n u), as if
+/// computed in twice the working precision. They stay within one thread, so they do not depend on the number
+/// of threads.
 namespace schattor::products {
 
 /// y = A x

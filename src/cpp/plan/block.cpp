@@ -19,6 +19,7 @@ struct Directed {
     const T* direction = nullptr;
     OracleResult oracle;     ///< of what stands there
     bool withheld = false;   ///< the frame has only seen the gradient: nothing moves
+    double decrease = 0.0;   ///< what the scaling says of this step
 };
 
 template <class T>
@@ -36,7 +37,10 @@ public:
         for (const char c : name) salt_ = (salt_ ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
     }
 
-    const void* weights() const override { return weights_; }
+    const void* weights() const override { return at_; }
+    void standAt(const void* point) override {
+        at_ = point == nullptr ? weights_ : static_cast<const T*>(point);
+    }
 
     std::vector<State> state() override {
         std::vector<State> result;
@@ -49,21 +53,21 @@ public:
     void holdDirection() override { room_.assign(static_cast<std::size_t>(shape.size()), T(0)); }
 
     Maxima scan(const BlockIo& io, Index begin, Index length) const override {
-        return checks_.scan(static_cast<const T*>(io.gradient), weights_, begin, length);
+        return checks_.scan(static_cast<const T*>(io.gradient), at_, begin, length);
     }
 
     Magnitudes check(const BlockIo& io, const Maxima& maxima, std::span<const double> slots) override {
         Context<T> c;
         c.shape = shape;
         c.count = count;
-        c.weights = weights_;
+        c.weights = at_;
         c.slots = slots;
         return checks_.check(io, maxima, stages_.own(c, Pipeline::ofUpdate), state_, bound_);
     }
 
     Refusal checkWeights() const override {
-        if (std::isfinite(kernels::maxAbs(shape.size(), weights_))) return {};
-        return checks_.refuse(Refusal::Kind::weightsNotFinite, shape.size(), weights_);
+        if (std::isfinite(kernels::maxAbs(shape.size(), at_))) return {};
+        return checks_.refuse(Refusal::Kind::weightsNotFinite, shape.size(), at_);
     }
 
     void measure(const BlockIo& io, const StepContext& step, Arena& arena, double* sums) override {
@@ -100,6 +104,8 @@ public:
         held_ = find(pacedContextFor(io, step, arena), io, step.team, room_.data(), false);
         return held_->oracle.dualNorm;
     }
+
+    double decrease() const override { return held_ ? held_->decrease : 0.0; }
 
     void move(const BlockIo& io, const StepContext& step, const Coupling& coupling, Arena& arena) override {
         follow(pacedContextFor(io, step, arena), held_.value(), io, coupling);
@@ -143,12 +149,12 @@ public:
 
     void subtractWeights(const BlockIo& io, Index begin, Index length) const override {
         T* target = static_cast<T*>(io.target) + begin;
-        kernels::combine(length, 1.0, target, -1.0, weights_ + begin, target);
+        kernels::combine(length, 1.0, target, -1.0, at_ + begin, target);
     }
 
 private:
     Context<T> contextFor(const BlockIo& io, const StepContext& step, Arena& arena) const {
-        Context<T> c{shape, step.step, count, io.lr, weights_, step.slots, &arena};
+        Context<T> c{shape, step.step, count, io.lr, at_, step.slots, &arena};
         const auto samples = [](const Samples<void>& x) {
             return Samples<T>{static_cast<const T*>(x.data), x.count};
         };
@@ -189,6 +195,7 @@ private:
             result.oracle = pipeline.geometry->ball({c.slots, c.arena, false, inputStays, team}, shape, m, room);
             result.direction = result.oracle.inputIsDirection ? m : room;
         }
+        result.decrease = pipeline.scaling->decrease(stages_.own(c, Pipeline::ofScaling), result.oracle, m);
         if (!pipeline.adjustments.empty()) adjust(c, result, room);
         return result;
     }
@@ -267,13 +274,15 @@ private:
     static bool inMiddle(double x) { return std::abs(x) > 0x1p-60 && std::abs(x) < 0x1p60; }
 
     /// The step from the direction on.
-    void follow(const Context<T>& c, const Directed<T>& found, const BlockIo& io, const Coupling& coupling) {
+    void follow(Context<T> c, const Directed<T>& found, const BlockIo& io, Coupling coupling) {
         T* target = static_cast<T*>(io.target);
-        if (target != weights_) std::copy(weights_, weights_ + shape.size(), target);
+        if (target != at_) std::copy(at_, at_ + shape.size(), target);
         report = {};
         report.present = true;
         if (found.withheld) return;
         const OracleResult& oracle = found.oracle;
+        coupling.decrease = found.decrease;
+        c.lr *= pipeline.scaling->pace(c.slots, c.lr, coupling);
         const double length =
             pipeline.scaling->factorOf(stages_.own(c, Pipeline::ofScaling), oracle, coupling);
         const T* d = found.direction;
@@ -314,6 +323,7 @@ private:
     }
 
     T* weights_;
+    const T* at_ = weights_;  ///< where the step is taken
     BlockState<T> state_;
     BlockChecks<T> checks_;
     BlockStages<T> stages_;

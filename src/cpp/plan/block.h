@@ -41,7 +41,9 @@ public:
     /// What is kept, as the outside sees it: the same for both dtypes.
     using State = BlockState<double>::Entry;
     virtual std::vector<State> state() = 0;
+    /// Where steps are taken from: at the weights, or at another point of their shape.
     virtual const void* weights() const = 0;
+    virtual void standAt(const void* point) = 0;  ///< null: at the weights
 
     /// Takes the room in which direct() leaves a direction.
     virtual void holdDirection() = 0;
@@ -65,6 +67,8 @@ public:
     virtual void advance(const BlockIo&, const StepContext&, const Coupling&, Arena&) = 0;
     /// The step as far as the oracle's dual norm, and from there on.
     virtual Scaled direct(const BlockIo&, const StepContext&, Arena&) = 0;
+    /// What direct() has found that the step promises; see Scaling::decrease().
+    virtual double decrease() const = 0;
     virtual void move(const BlockIo&, const StepContext&, const Coupling&, Arena&) = 0;
 
     /// The whole step of a range of entries. What it returns goes to gather(), in the order of the entries.

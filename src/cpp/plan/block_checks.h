@@ -11,6 +11,7 @@ namespace schattor {
 /// Where a block's numbers go in one run of the plan.
 struct BlockIo {
     const void* gradient = nullptr;  ///< null: the block is left untouched
+    const void* point = nullptr;     ///< stands for the weights; null: they do
     void* target = nullptr;          ///< receives the new weights: the weights themselves or another array
     Extras<void> extras = {};
     double lr = 0.0;

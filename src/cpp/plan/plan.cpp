@@ -22,6 +22,7 @@ void Plan::addBlock(std::unique_ptr<Block> block, std::size_t group, Value weigh
     if (g.turns && block->pipeline.sharing() != nullptr)
         throw std::invalid_argument("blocks that take turns cannot share sums");
     g.rule = block->pipeline.scaling->rule();
+    g.barrier |= block->pipeline.scaling->joint();
     g.blocks.push_back(blocks.size());
     g.weights.push_back(weight);
     block->group = group;
@@ -103,6 +104,7 @@ void Plan::finish() {
     groupWeights_.resize(blocks.size());
     groupCouplings_.resize(blocks.size());
     magnitudes_.resize(blocks.size());
+    empty_.resize(blocks.size());
     sums_.resize(blocks.size() * sumsPerBlock_);
     totals_.resize(sumsPerBlock_);
 }
@@ -138,6 +140,15 @@ void Plan::takeTurns(const Run& run) {
         const double active = group.turns->active.at(run.step.slots);
         for (std::size_t j = 0; j < group.blocks.size(); ++j)
             if (static_cast<double>(j) != active) run.io[group.blocks[j]].gradient = nullptr;
+    }
+}
+
+// No part sees an empty block, which would have to guard its divisions: there is nothing to move. It counts
+// its steps all the same.
+void Plan::passOver(const Run& run) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        empty_[i] = blocks[i]->shape.size() == 0 && run.io[i].gradient != nullptr;
+        if (empty_[i]) run.io[i].gradient = nullptr;
     }
 }
 
@@ -277,6 +288,7 @@ void Plan::advance(const Run& run) {
     forEach(run, std::span(steps_).subspan(lonely), advanceItem);
     for (const Group& group : groups)
         if (!group.separates()) couple(run, group);
+    shareDecrease(run);
     forEach(run, moves_, [&](const Item& item, Arena& arena) {
         blocks[item.block]->move(run.io[item.block], run.step, couplings_[item.block], arena);
     });
@@ -303,6 +315,18 @@ void Plan::couple(const Run& run, const Group& group) {
         if (run.io[i].gradient != nullptr) couplings_[i] = groupCouplings_[n++];
 }
 
+// Added up in the order of the blocks, over all groups.
+void Plan::shareDecrease(const Run& run) {
+    double total = 0.0;
+    const auto joins = [&](std::size_t i) {
+        return run.io[i].gradient != nullptr && blocks[i]->pipeline.scaling->joint();
+    };
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+        if (joins(i)) total += blocks[i]->decrease();
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+        if (joins(i)) couplings_[i].total = total;
+}
+
 Refusal Plan::checkResult(const Run& run) const {
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         const BlockIo& io = run.io[i];
@@ -321,7 +345,9 @@ Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slot
     const int threads = std::min(wanted, static_cast<int>(workers_.size()));
     const SingleThreadedBlas single(deterministic_ || threads == 1);
     const Run run{mode, io, {slots, step}, threads};
+    for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i]->standAt(io[i].point);
     takeTurns(run);
+    passOver(run);
     if (const Refusal refusal = check(run)) return refusal;
     const bool saved = mode == Mode::peek || fallible;
     if (saved)
@@ -330,7 +356,11 @@ Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slot
         io[i].lr = groups[blocks[i]->group].lr.at(slots);
         blocks[i]->report.present = false;
         const auto& turns = groups[blocks[i]->group].turns;
-        if (turns && io[i].gradient != nullptr) blocks[i]->beginTurn(turns->turn.at(slots));
+        if (turns && (io[i].gradient != nullptr || empty_[i])) blocks[i]->beginTurn(turns->turn.at(slots));
+        if (empty_[i]) {
+            ++blocks[i]->count;
+            blocks[i]->report = {.present = true};
+        }
     }
     try {
         shareSums(run);

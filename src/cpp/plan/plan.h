@@ -20,7 +20,9 @@ struct Group {
     std::vector<Value> weights;       ///< w_i of the coupler, in the order of `blocks`
     std::vector<std::size_t> blocks;  ///< numbers in the plan
     Rule rule = Rule::ball;
-    bool barrier = false;  ///< all directions come before the first move: blocks read each other's weights
+    /// All directions come before the first move: blocks read each other's weights, or have one length
+    /// together.
+    bool barrier = false;
     /// Where the blocks take turns: the number of the turn, and which of `blocks` moves in it.
     struct Turns {
         Value turn, active;
@@ -118,6 +120,7 @@ private:
     void forEach(const Run& run, std::span<const Item> items, F f);
 
     void takeTurns(const Run& run);
+    void passOver(const Run& run);
     void shareSums(const Run& run);
     Refusal check(const Run& run);
     /// Whether the weights that block i reads beside its own are finite.
@@ -126,6 +129,7 @@ private:
     void advance(const Run& run);
     void advance(const Run& run, const Item& item, Arena& arena);
     void couple(const Run& run, const Group& group);
+    void shareDecrease(const Run& run);
     Refusal checkResult(const Run& run) const;
     [[noreturn]] void rethrow() const;
     void equalizeArenas();
@@ -145,6 +149,7 @@ private:
     std::vector<Piece> pieces_;
     std::vector<std::size_t> firstPiece_;  ///< of each block; the last entry is the number of pieces
     std::vector<bool> divided_;
+    std::vector<bool> empty_;           ///< blocks without entries that take part in the present step
     std::vector<Scaled> norms_;         ///< of each block
     std::vector<Coupling> couplings_;   ///< of each block
     std::vector<Scaled> groupNorms_;    ///< of one group's present blocks

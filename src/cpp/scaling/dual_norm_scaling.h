@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 
 #include "base/value.h"
@@ -26,22 +25,7 @@ protected:
     /// For a positive norm, which may be infinite.
     virtual double length(std::span<const double> slots, double norm) const = 0;
 
-private:
-    double shapeFactor_;
-};
-
-/// min(rho, ||G||): clipped steps (arXiv 2506.01913).
-class ClippedNorm final : public DualNormScaling {
-public:
-    ClippedNorm(double shapeFactor, Value rho) : DualNormScaling(shapeFactor), rho_(rho) {}
-
-protected:
-    double length(std::span<const double> slots, double norm) const override {
-        return std::min(rho_.at(slots), norm);
-    }
-
-private:
-    Value rho_;
+    const double shapeFactor_;
 };
 
 /// ||G|| / (L0 + L1 ||G||): the step under (L0, L1)-smoothness in this norm (Gluon, arXiv 2505.13416).

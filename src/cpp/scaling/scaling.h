@@ -21,6 +21,18 @@ public:
     virtual Rule rule() const = 0;
     /// Whether the step grows with the dual norm, which must then fit into the dtype.
     virtual bool growsWithNorm() const { return rule() == Rule::regularization; }
+
+    /// The first-order decrease that the block's step of length one promises, where the estimate is m.
+    virtual double decrease(const Context<float>&, const OracleResult&, const float* /*m*/) const {
+        return 0.0;
+    }
+    virtual double decrease(const Context<double>&, const OracleResult&, const double* /*m*/) const {
+        return 0.0;
+    }
+    /// Whether factor and pace follow from the decrease of all such blocks together, whatever their recipe.
+    virtual bool joint() const { return false; }
+    /// The factor on the learning rate, which decay follows.
+    virtual double pace(std::span<const double>, double /*lr*/, const Coupling&) const { return 1.0; }
 };
 
 /// The ball rule (length one) or the regularization rule (length ||G||_dual), times a constant:

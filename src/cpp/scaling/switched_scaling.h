@@ -29,6 +29,18 @@ public:
                   const Coupling& coupling) const override {
         return scalings_[now(slots)]->factor(slots, oracle, coupling);
     }
+    double decrease(const Context<float>& c, const OracleResult& oracle, const float* m) const override {
+        return decreaseOf(c, oracle, m);
+    }
+    double decrease(const Context<double>& c, const OracleResult& oracle, const double* m) const override {
+        return decreaseOf(c, oracle, m);
+    }
+    bool joint() const override {
+        return std::any_of(scalings_.begin(), scalings_.end(), [](const auto& s) { return s->joint(); });
+    }
+    double pace(std::span<const double> slots, double lr, const Coupling& coupling) const override {
+        return scalings_[now(slots)]->pace(slots, lr, coupling);
+    }
     double factorOf(const Context<float>& c, const OracleResult& oracle, const Coupling& k) const override {
         return run(c, oracle, k);
     }
@@ -48,6 +60,11 @@ private:
     static std::string prefixOf(std::size_t i) { return "scaling" + std::to_string(i) + "_"; }
     std::size_t now(std::span<const double> slots) const {
         return static_cast<std::size_t>(choice_.at(slots));
+    }
+    template <class T>
+    double decreaseOf(const Context<T>& c, const OracleResult& oracle, const T* m) const {
+        const std::size_t i = now(c.slots);
+        return scalings_[i]->decrease(c.child(i), oracle, m);
     }
     template <class T>
     double run(const Context<T>& c, const OracleResult& oracle, const Coupling& k) const {

@@ -1,6 +1,7 @@
 """The compiled core, as the Python layer uses it. Private: arrays must be prepared, see `_arrays`."""
 
 import enum
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,13 @@ class CoefficientSet:
 def coefficient_sets() -> list[CoefficientSet]: ...
 
 class Iteration:
-    def __init__(self, coefficients: str, steps: int | None, rtol: float | None, floor: float) -> None: ...
+    def __init__(
+        self,
+        coefficients: str | Sequence[tuple[float, float, float]],
+        steps: int | None,
+        rtol: float | None,
+        floor: float,
+    ) -> None: ...
     @property
     def steps(self) -> int: ...
 
@@ -393,7 +400,7 @@ class NormScaling(Scaling):
     def __init__(self, rule: str, shape_factor: float) -> None: ...
 
 class ClippedNorm(Scaling):
-    def __init__(self, shape_factor: float, rho: Value) -> None: ...
+    def __init__(self, shape_factor: float, rho: Value, joint: bool, constrained: bool) -> None: ...
 
 class SmoothnessStep(Scaling):
     def __init__(self, shape_factor: float, L0: Value, L1: Value) -> None: ...
@@ -510,6 +517,7 @@ class Plan:
         slots: list[float],
         targets: list[_Array] | None,
         extras: list[dict[str, _Array]] | None,
+        point: list[_Array] | None,
     ) -> Refusal | None: ...
     def pace(self, block: int) -> float: ...
     def skip(self) -> None: ...

@@ -15,6 +15,14 @@ Dtype: TypeAlias = np.dtype[np.floating[Any]]
 FLOATS: tuple[Dtype, ...] = (np.dtype(np.float32), np.dtype(np.float64))
 
 
+def refuse_masked(value: object, name: str) -> None:
+    """Raise TypeError for a masked array: what is masked would be used like the rest."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} must be a plain array, got a masked one; fill it, for example with value.filled(0.0)"
+        )
+
+
 def prepare(value: npt.ArrayLike, name: str) -> tuple[FloatArray, tuple[int, int]]:
     """Return a C-contiguous float32 or float64 array and its matrix shape (a vector is n x 1).
 
@@ -25,6 +33,7 @@ def prepare(value: npt.ArrayLike, name: str) -> tuple[FloatArray, tuple[int, int
     ValueError
         For more than two dimensions.
     """
+    refuse_masked(value, name)
     array = np.asarray(value)
     if array.ndim == 2 and array.dtype in FLOATS and array.flags.c_contiguous and array.flags.aligned:
         return array, array.shape
@@ -44,6 +53,7 @@ def prepare_stack(value: npt.ArrayLike, name: str) -> FloatArray:
     ValueError
         For fewer than two dimensions.
     """
+    refuse_masked(value, name)
     array = np.asarray(value)
     if array.ndim < 2:
         raise ValueError(f"{name} must have at least 2 dimensions, (..., m, n), got shape {array.shape}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
+
+import numpy as np
 
 from . import _core
-from .values import ACCURACY, NON_NEGATIVE
+from .arguments import checked
+from .values import ACCURACY, NON_NEGATIVE, check_choice, check_count
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,19 @@ def coefficient_sets() -> dict[str, CoefficientSet]:
     }
 
 
+Triple: TypeAlias = tuple[float, float, float]
+
+Coefficients: TypeAlias = str | Triple | Sequence[Triple]
+"""The name of a set, one (a, b, c) for all steps, or one for each."""
+
+DEFAULT_STEPS = 5
+"""Of one triple without a number of steps, as in torch."""
+
+LARGEST = 1e3
+"""Coefficients and singular values up to here keep every step within float32."""
+
+
+@checked
 @dataclass(frozen=True)
 class NewtonSchulz:
     r"""A Newton-Schulz backend: a coefficient set and a number of steps, or the adaptive scheme and an accuracy.
@@ -77,10 +92,13 @@ class NewtonSchulz:
 
     Parameters
     ----------
-    coefficients : str
-        A name from `coefficient_sets`, or ``"adaptive"``.
+    coefficients : str, triple of float, or sequence of triples
+        A name from `coefficient_sets`, or ``"adaptive"``, or the (a, b, c) of your own steps
+        :math:`x \to ax + bx^3 + cx^5`: one triple for all of them, or one for each. Of these nothing is known but that
+        they stay bounded on [0, 1], so that results are marked approximate.
     steps : int, optional
-        Default: the number that the set was made for. For ``"adaptive"`` the largest number, by default 32.
+        Default: the number that the set was made for, 5 for a triple, one for each triple of a sequence; further
+        steps repeat the last triple. For ``"adaptive"`` the largest number, by default 32.
     rtol : float, optional
         Only for ``"adaptive"``, in (0, 1); default 1e-3. Where it is not reached, as for rank-deficient matrices,
         the result is marked approximate and its residual says how far it is.
@@ -90,9 +108,10 @@ class NewtonSchulz:
 
     Raises
     ------
-    ValueError
-        For an unknown set, fewer than one step, more steps than a set without repetition has, an `rtol` outside
-        (0, 1) or with a coefficient set, or a `floor` that is negative or with "adaptive".
+    TypeError, ValueError
+        For coefficients that are not finite or let [0, 1] grow without bound, an unknown set, fewer than one step,
+        more steps than a set without repetition has, an `rtol` outside (0, 1) or with a coefficient set, or a
+        `floor` that is negative or with "adaptive".
 
     Notes
     -----
@@ -102,39 +121,84 @@ class NewtonSchulz:
     --------
     >>> st.linalg.NewtonSchulz("muon").steps
     5
+    >>> own = st.linalg.NewtonSchulz((3.4445, -4.775, 2.0315), 5)
+    >>> st.linalg.polar_factor(np.diag([3.0, 1.0]), own).round(3)
+    array([[0.764, 0.   ],
+           [0.   , 0.76 ]])
     >>> backend = st.linalg.NewtonSchulz("adaptive", rtol=1e-6)
     >>> D, info = st.ball_oracle(np.diag([3.0, 0.1]), np.inf, backend=backend, return_info=True)
     >>> info.residual <= 1e-6, info.approximate
     (True, False)
     """
 
-    coefficients: str = "polar_express"
+    coefficients: Coefficients = "polar_express"
     steps: int | None = None
     rtol: float | None = None
     floor: float = 0.0
 
     def __post_init__(self) -> None:
-        steps = None if self.steps is None else operator.index(self.steps)
+        steps = None if self.steps is None else check_count("steps", self.steps, least=1)
+        if isinstance(self.coefficients, str):
+            check_choice(
+                "coefficients", self.coefficients, (*coefficient_sets(), "adaptive"), other="triples"
+            )
+        else:
+            own, single = _own_coefficients(self.coefficients)
+            if steps is None:
+                steps = DEFAULT_STEPS if single else len(own)
+            object.__setattr__(self, "coefficients", own)
+            _check_bounded(own, steps)
         if self.coefficients == "adaptive":
-            rtol = 1e-3 if self.rtol is None else float(self.rtol)
-            if not 0 < rtol < 1:
-                raise ValueError(f"rtol must be in (0, 1), got {self.rtol!r}")
+            rtol = 1e-3 if self.rtol is None else ACCURACY.check("rtol", self.rtol)
             object.__setattr__(self, "rtol", rtol)
             if self.floor != 0:
                 raise ValueError("floor goes with coefficient sets only, not with 'adaptive'")
         elif self.rtol is not None:
-            raise ValueError(f"rtol goes with 'adaptive' only, not with {self.coefficients!r}")
+            raise ValueError(f"rtol goes with 'adaptive' only, got {self.rtol!r} with {self.coefficients!r}")
         NON_NEGATIVE.check("floor", self.floor)
-        iteration = _core.Iteration(
-            coefficients=self.coefficients, steps=steps, rtol=self.rtol, floor=float(self.floor)
-        )
-        object.__setattr__(self, "steps", iteration.steps)
+        object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "steps", self.lower().steps)
 
     def lower(self) -> _core.Iteration:
         """Return the core's iteration."""
         return _core.Iteration(
-            coefficients=self.coefficients, steps=self.steps, rtol=self.rtol, floor=float(self.floor)
+            coefficients=cast(
+                "str | Sequence[Triple]", self.coefficients
+            ),  # a single triple is one of a tuple by now
+            steps=self.steps,
+            rtol=self.rtol,
+            floor=float(self.floor),
         )
+
+    def __str__(self) -> str:
+        own = "own coefficients" if not isinstance(self.coefficients, str) else self.coefficients
+        return f"{own} x {self.steps}"
+
+
+def _own_coefficients(given: object) -> tuple[tuple[Triple, ...], bool]:
+    """Return the triples, and whether it is one alone, or raise."""
+    array = np.asarray(given)
+    if array.dtype.kind not in "iuf" or array.shape[-1:] != (3,) or array.ndim > 2 or not array.size:
+        raise TypeError(
+            "coefficients must be the name of a set, a triple (a, b, c) of real numbers, or a sequence of triples, "
+            f"got {given!r}"
+        )
+    if not (np.abs(array) <= LARGEST).all():
+        raise ValueError(f"coefficients must be finite and at most {LARGEST:g} in magnitude, got {given!r}")
+    return tuple((float(a), float(b), float(c)) for a, b, c in np.atleast_2d(array)), array.ndim == 1
+
+
+def _check_bounded(own: tuple[Triple, ...], steps: int) -> None:
+    """Raise for steps that carry a singular value, in [0, 1] at first, beyond any use."""
+    x = np.linspace(0.0, 1.0, 1025)
+    for step in range(steps):
+        a, b, c = own[min(step, len(own) - 1)]
+        x = x * (a + x**2 * (b + c * x**2))
+        if np.abs(x).max() > LARGEST:
+            raise ValueError(
+                f"coefficients must keep singular values bounded, but step {step + 1} of {steps} brings one of [0, 1] "
+                f"to {np.abs(x).max():.3g}, got {own!r}"
+            )
 
 
 Backend: TypeAlias = str | NewtonSchulz
@@ -166,11 +230,12 @@ def check_backend(backend: Backend, rtol: float | None = None) -> Backend:
     With a requested accuracy the name stands for the adaptive scheme: ``||I - X X'||_F <= rtol sqrt(k)`` bounds twice
     the error of X.
     """
+    if isinstance(backend, NewtonSchulz):
+        return backend
+    check_choice("backend", backend, NAMES, other="a NewtonSchulz(...)")
     if backend == "newton_schulz":
         return NewtonSchulz() if rtol is None else NewtonSchulz("adaptive", rtol=rtol)
-    if isinstance(backend, NewtonSchulz) or backend in NAMES:
-        return backend
-    raise ValueError(f"backend must be {', '.join(map(repr, NAMES))} or a NewtonSchulz(...), got {backend!r}")
+    return backend
 
 
 def route_of(backend: Backend) -> _core.Route | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import operator
+import sys
+
+from .values import check_count
 
 MOST_THREADS = 1024
 
@@ -17,10 +19,4 @@ def check_threads(n_threads: int | None) -> int | None:
     """
     if n_threads is None:
         return None
-    try:
-        count = operator.index(n_threads)
-    except TypeError:
-        raise TypeError(f"n_threads must be an int or None, got {n_threads!r}") from None
-    if isinstance(n_threads, bool) or count < 1:
-        raise ValueError(f"n_threads must be at least 1, or None, got {n_threads!r}")
-    return min(count, MOST_THREADS)
+    return min(check_count("n_threads", n_threads, least=1, most=sys.maxsize), MOST_THREADS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._edge.arrays import FLOATS, FloatArray, matrix_shape
+from .._edge.arrays import FLOATS, FloatArray, matrix_shape, refuse_masked
 from .matching import match_views
 from .structure import Params, flatten
 from .views import View
@@ -67,14 +67,6 @@ class Block:
             for i, index in enumerate(indices)
         ]
 
-    def require_matrix(self, what: str) -> None:
-        """Raise unless the array is a matrix, a vector or a scalar, or has a view."""
-        if self.array.ndim > 2 and self.view is None:
-            raise ValueError(
-                f"block {self.name!r} has shape {self.array.shape}: {what} needs a matrix; "
-                f"give a view, for example views={{{self.name!r}: st.views.flatten()}}"
-            )
-
 
 def make_blocks(params: Params, views: Mapping[str, View] | None) -> list[Block]:
     """Return the blocks of a parameter structure, in order; tied arrays are one block.
@@ -90,13 +82,15 @@ def make_blocks(params: Params, views: Mapping[str, View] | None) -> list[Block]
     for name, array in arrays.items():
         _check_array(name, array)
     tied = _tie(arrays)
-    chosen = match_views(views or {}, [names[0] for names in tied])
+    chosen = match_views({} if views is None else views, [names[0] for names in tied])
     return [Block(names[0], arrays[names[0]], tuple(names), chosen.get(names[0]), names[0]) for names in tied]
 
 
 def _check_array(name: str, array: object) -> None:
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"block {name!r} must be a NumPy array, got {type(array).__name__}")
+        hint = "; write tensor.detach().numpy(), which shares its memory" if hasattr(array, "detach") else ""
+        raise TypeError(f"block {name!r} must be a NumPy array, got {type(array).__name__}{hint}")
+    refuse_masked(array, f"block {name!r}")
     if array.dtype not in FLOATS:
         raise TypeError(f"block {name!r} must be float32 or float64, got {array.dtype}")
     if not (array.flags.c_contiguous and array.flags.aligned):
@@ -107,16 +101,20 @@ def _check_array(name: str, array: object) -> None:
         raise ValueError(f"block {name!r} must be writable, as it is changed in place; it is read-only")
 
 
+def place_in_memory(array: FloatArray) -> tuple[int, tuple[int, ...], str] | None:
+    """Return what two arrays have in common that are the same one; None for an empty array, which has no place."""
+    return (array.__array_interface__["data"][0], array.shape, array.dtype.str) if array.size else None
+
+
 def _tie(arrays: Mapping[str, FloatArray]) -> list[list[str]]:
     """Return the names of each distinct array, in order; partly overlapping arrays raise."""
     groups: dict[object, list[str]] = {}
     for name, array in arrays.items():
-        same = (array.ctypes.data, array.shape, array.dtype.str) if array.size else name
-        groups.setdefault(same, []).append(name)
+        groups.setdefault(place_in_memory(array) or name, []).append(name)
     extents = sorted(
-        (arrays[names[0]].ctypes.data, arrays[names[0]].nbytes, names[0])
-        for names in groups.values()
-        if arrays[names[0]].size
+        (place[0], arrays[names[0]].nbytes, names[0])
+        for place, names in groups.items()
+        if isinstance(place, tuple)
     )
     for (start, size, name), (following, _, other) in pairwise(extents):
         if following < start + size:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .._edge import _core
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, refuse_masked
 from .block import Block
 from .structure import flatten
 
@@ -95,6 +95,7 @@ def read_extras(
 def _checked(kind: str, block: Block, value: Any) -> FloatArray:
     if not isinstance(value, np.ndarray):
         raise TypeError(f"{kind} of block {block.owner!r} must be a NumPy array, got {type(value).__name__}")
+    refuse_masked(value, f"{kind} of block {block.owner!r}")
     if value.dtype != block.array.dtype:
         raise TypeError(
             f"{kind} of block {block.owner!r} must have the parameter's dtype {block.array.dtype}, got {value.dtype}"

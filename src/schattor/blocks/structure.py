@@ -22,6 +22,11 @@ def leaves(structure: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
                 raise TypeError(
                     f"names of blocks must be str, got {key!r}{f' inside {prefix!r}' if prefix else ''}"
                 )
+            if not key or "\0" in key:
+                raise ValueError(
+                    f"names of blocks must have characters, and none of them NUL; got {key!r}"
+                    f"{f' inside {prefix!r}' if prefix else ''}"
+                )
             yield from _inner(value, f"{prefix}/{key}" if prefix else key)
     elif isinstance(structure, list | tuple):
         for i, value in enumerate(structure):

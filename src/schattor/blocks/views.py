@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
 from .._edge.arrays import matrix_shape
+from .._edge.values import check_count, is_count
 
 __all__ = ["View", "batch", "flatten", "split", "transposed"]
 
@@ -19,6 +19,10 @@ class View(ABC):
     def shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Return rows and columns of the matrix that an array, or a piece, of this shape is stored as."""
 
+    def __repr__(self) -> str:
+        name, *numbers = str(self).split()
+        return f"st.views.{name}({', '.join(numbers)})"
+
     def pieces(self, shape: tuple[int, ...]) -> list[Any] | None:
         """Return what indexes the pieces of an array of this shape, or None where it is one block."""
         return None
@@ -29,7 +33,7 @@ class View(ABC):
         return False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Flatten(View):
     def shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
         return matrix_shape(shape)
@@ -55,7 +59,7 @@ def flatten() -> View:
     return _Flatten()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Batch(View):
     def shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
         return matrix_shape(shape)
@@ -94,7 +98,7 @@ def batch() -> View:
     return _Batch()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Split(View):
     count: int
 
@@ -141,14 +145,13 @@ def split(count: int, axis: int = 0) -> View:
            [-1., -1.],
            [ 0.,  0.]])
     """
-    if operator.index(count) < 1:
-        raise ValueError(f"count must be at least 1, got {count}")
-    if axis != 0:
+    check_count("count", count, least=1)
+    if not is_count(axis) or axis != 0:
         raise ValueError(f"axis must be 0, since pieces along another axis are not contiguous, got {axis}")
     return _Split(count)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Transposed(View):
     def shape(self, shape: tuple[int, ...]) -> tuple[int, int]:
         if len(shape) != 2:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from .._tables import html_table, table
 from ..parts.geometries import ColumnNorm, Geometry, RowNorm, Sign
@@ -65,6 +66,7 @@ class NormAlignment:
         return html_table(self._title(), self._header(), self._rows())
 
 
+@checked
 def norm_alignment(
     hvp: Hvp, params: Params, gradient: Params, norms: Sequence[Norm] = NORMS
 ) -> NormAlignment:

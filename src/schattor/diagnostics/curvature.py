@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked, renamed
 from .._edge.arrays import FloatArray
 from .._edge.values import Domain
 from ..parts.geometries import Geometry, Schatten
@@ -23,6 +24,7 @@ Norm: TypeAlias = float | Geometry
 """An exponent of the Schatten norm, or any geometry."""
 
 
+@checked
 def curvature(hessian: LinearMap, gradient: npt.ArrayLike, norm: Norm) -> float:
     r"""Return the curvature along the ball oracle of the gradient.
 
@@ -107,6 +109,7 @@ class CurvatureProfile:
         return self.geometries[int(np.argmax(self.predicted_decreases))]
 
 
+@checked
 def curvature_profile(
     hessian: LinearMap, gradient: npt.ArrayLike, norms: Sequence[Norm] = EXPONENTS
 ) -> CurvatureProfile:
@@ -174,6 +177,7 @@ class MuonRatio(NamedTuple):
         return float(np.divide(relative**2 * self.L, self.J)) if self.J else math.nan
 
 
+@checked
 def muon_ratio(
     hessian: LinearMap,
     gradient: npt.ArrayLike,
@@ -236,7 +240,8 @@ def muon_ratio(
 
 def geometry_of(norm: Norm) -> Geometry:
     """Return the geometry, or the Schatten norm with this exponent."""
-    return norm if isinstance(norm, Geometry) else Schatten(norm)
+    with renamed({"p": "norm"}):
+        return norm if isinstance(norm, Geometry) else Schatten(norm)
 
 
 def inner(A: npt.ArrayLike, B: npt.ArrayLike) -> float:

@@ -9,8 +9,13 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
-from .._edge.values import ACCURACY, check_count
+from .._edge.values import (
+    ACCURACY,
+    check_choice,
+    check_count,
+)
 from .hessian import LinearMap, Rng, flat
 
 
@@ -43,6 +48,15 @@ _ORDERS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
 }
 
 
+def _entries(shape: tuple[int, ...]) -> int:
+    """Return the number of entries, or raise ValueError where there are none."""
+    d = math.prod(shape)
+    if d == 0:
+        raise ValueError(f"shape must have entries, since nothing has no eigenvalues; got {shape}")
+    return d
+
+
+@checked
 def top_eigenvalues(
     hessian: LinearMap,
     shape: tuple[int, ...],
@@ -89,12 +103,11 @@ def top_eigenvalues(
     >>> found.values.round(6)
     array([-3., -3.,  2.])
     """
-    if which not in _ORDERS:
-        raise ValueError(f"which must be one of {', '.join(map(repr, _ORDERS))}, got {which!r}")
+    check_choice("which", which, _ORDERS)
     check_count("count", count, least=1)
     check_count("max_steps", max_steps, least=1)
     ACCURACY.check("rtol", rtol)
-    d = math.prod(shape)
+    d = _entries(shape)
     if count > d:
         raise ValueError(f"count must be at most {d}, the number of entries, got {count}")
     generator = np.random.default_rng(rng)
@@ -205,6 +218,7 @@ class HessianSummary:
         return self.largest / self.smallest if self.smallest > 0 else math.inf
 
 
+@checked
 def hessian_summary(
     hessian: LinearMap, shape: tuple[int, ...], *, steps: int = 30, samples: int = 10, rng: Rng = None
 ) -> HessianSummary:
@@ -248,7 +262,7 @@ def hessian_summary(
     """
     check_count("steps", steps, least=1)
     check_count("samples", samples, least=1)
-    d = math.prod(shape)
+    d = _entries(shape)
     generator = np.random.default_rng(rng)
     run = _Lanczos(hessian, shape, np.zeros((0, d)), generator)
     for _ in range(min(steps, d)):

@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
+from .._edge.values import check_choice
 
 Structure: TypeAlias = Literal["diagonal", "row", "column", "kronecker", "eigenbasis"]
 
@@ -16,6 +18,7 @@ LARGEST = 4096
 """Entries of a block at most: the second moment has their square, 128 MB."""
 
 
+@checked
 def fisher_fit(samples: npt.ArrayLike, structure: Structure) -> float:
     r"""Return the relative Frobenius error of a structure for the second moment of gradients.
 
@@ -62,9 +65,8 @@ def fisher_fit(samples: npt.ArrayLike, structure: Structure) -> float:
     """
     G = np.asarray(samples, dtype=np.float64)
     if G.ndim != 3 or not G.size or not np.isfinite(G).all():
-        raise ValueError(f"samples must be finite, of shape (N, m, n), got shape {G.shape}")
-    if structure not in _ERRORS:
-        raise ValueError(f"structure must be one of {', '.join(map(repr, _ERRORS))}, got {structure!r}")
+        raise ValueError(f"samples must be finite and not empty, of shape (N, m, n), got shape {G.shape}")
+    check_choice("structure", structure, _ERRORS)
     if G[0].size > LARGEST:
         raise ValueError(f"samples have {G[0].size} entries each, but at most {LARGEST} are possible")
     largest = np.abs(G).max()

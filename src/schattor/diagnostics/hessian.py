@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 
 Params: TypeAlias = Mapping[str, FloatArray]
@@ -20,6 +21,7 @@ LinearMap: TypeAlias = Callable[[FloatArray], FloatArray]
 Rng: TypeAlias = int | np.random.Generator | None
 
 
+@checked
 def block_hessian(hvp: Hvp, params: Params, name: str) -> LinearMap:
     """Return the Hessian of one block as a map: the other blocks stand still.
 
@@ -55,6 +57,7 @@ def block_hessian(hvp: Hvp, params: Params, name: str) -> LinearMap:
     return lambda D: hvp(params, {**still, name: D})[name]
 
 
+@checked
 def joint_hessian(hvp: Hvp, params: Params) -> tuple[LinearMap, tuple[int]]:
     """Return the Hessian of all blocks together as a map of vectors, and the vectors' shape.
 
@@ -89,6 +92,7 @@ def joint_hessian(hvp: Hvp, params: Params) -> tuple[LinearMap, tuple[int]]:
     return product, (int(ends[-1]),)
 
 
+@checked
 def hessian_matrix(hessian: LinearMap, shape: tuple[int, ...]) -> FloatArray:
     """Return the matrix of a map of arrays, for small problems: as many products as entries.
 
@@ -109,8 +113,9 @@ def hessian_matrix(hessian: LinearMap, shape: tuple[int, ...]) -> FloatArray:
     array([[3., 0.],
            [0., 1.]])
     """
-    units = np.eye(math.prod(shape)).reshape(-1, *shape)
-    return np.stack([flat(hessian(unit)) for unit in units], axis=1)
+    d = math.prod(shape)
+    units = np.eye(d).reshape(d, *shape)
+    return np.stack([flat(hessian(unit)) for unit in units], axis=1) if d else np.zeros((0, 0))
 
 
 def flat(array: Any) -> FloatArray:

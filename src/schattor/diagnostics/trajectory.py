@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.values import check_count
 from ..linalg.exponents import conjugate
 from ..linalg.matrices import eigen, semidefinite
@@ -17,6 +18,7 @@ from .curvature import Norm, geometry_of
 from .spectra import Spectrum
 
 
+@checked
 def smoothness(
     gradient_change: npt.ArrayLike, step: npt.ArrayLike, norm: Norm, noise: npt.ArrayLike | None = None
 ) -> float:
@@ -101,6 +103,7 @@ class NoiseScale(NamedTuple):
         return self.covariance_trace / self.squared_norm if self.squared_norm > 0 else math.inf
 
 
+@checked
 def noise_scale(
     micro_batches: npt.ArrayLike | Mapping[str, npt.ArrayLike], batch_size: int = 1
 ) -> NoiseScale:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from .._edge.arguments import checked
 from .._edge.values import EXPONENT, NON_NEGATIVE, Domain, check_count
 from ..diagnostics.curvature import EXPONENTS
 from ..parts import NormScaling
@@ -15,6 +16,7 @@ from .running_exponent import RunningExponent
 _AT_LEAST_ONE = Domain("at least 1 and finite", lambda x: 1 <= x < math.inf)
 
 
+@checked
 @dataclass(frozen=True)
 class AdaptiveExponent(Driver):
     r"""Chooses p for every block from a grid, by the decrease of the loss that each exponent predicts.

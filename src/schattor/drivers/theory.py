@@ -55,7 +55,7 @@ class TheoryDriver(Driver):
 
     def start(self, recipe: Recipe, members: Members) -> RunningDriver:
         """Return the driver at work on these blocks."""
-        coupling = recipe.geometry.coupling if isinstance(recipe.geometry, MixedNorm) else recipe.coupling
+        coupling = recipe.block_coupling
         norm = MixedNorm(
             {block.name: recipe.geometry_of(block.owner) for block, _ in members},
             {block.name: weight for block, weight in members},

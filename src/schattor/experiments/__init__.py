@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 from .experiment import Experiment, Finding, Session, Table, open_session
-from .results import FILE, Record, Results, StoredError
+from .results import Record, Results, StoredError
 from .tools.blas import one_blas_thread
 from .tools.progress import Progress
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .._edge.arrays import FloatArray
+from .._edge.arrays import FloatArray, refuse_masked
+
+
+def doubles(value: npt.ArrayLike, name: str) -> FloatArray:
+    """Return a float64 array, or raise TypeError naming it for what holds no real numbers."""
+    refuse_masked(value, name)
+    array = np.asarray(value)
+    if array.dtype.kind not in "iubf":
+        raise TypeError(f"{name} must hold real numbers, got {value!r}")
+    return np.asarray(array, dtype=np.float64)
 
 
 def matrix(value: npt.ArrayLike, name: str) -> FloatArray:
     """Return a finite float64 matrix, or raise ValueError naming it."""
-    array = np.asarray(value, dtype=np.float64)
+    array = doubles(value, name)
     if array.ndim != 2 or not np.isfinite(array).all():
         raise ValueError(f"{name} must be a finite matrix, got shape {array.shape}")
     return array

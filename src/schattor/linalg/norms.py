@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .._edge import _core
 from .._edge.arrays import Dtype, FloatArray, prepare
-from .._edge.values import POSITIVE
+from .._edge.values import POSITIVE, check_flag
 
 RandomState: TypeAlias = int | np.random.Generator | None
 """A seed, a generator, or None for fresh entropy."""
@@ -131,6 +131,8 @@ def spectral_norm(
     """
     array, (rows, cols) = prepare(A, "A")
     tolerance = None if rtol is None else POSITIVE.check("rtol", rtol)
+    check_flag("certify", certify)
+    check_flag("return_info", return_info)
     vector = np.zeros(cols) if v0 is None else _starts(v0, (cols,), "v0")
     if array.size == 0:
         found = _core.SpectralNorm()

@@ -9,16 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from .._edge.arrays import FloatArray
-from .._edge.backends import Backend, NewtonSchulz
+from .._edge.backends import Backend, Coefficients, NewtonSchulz
 from .._edge.calls import compute_oracle, oracle_info
 from .._edge.info import OracleInfo
+from .._edge.values import check_flag
 from ..parts.geometries import schatten_part
 
 
 @overload
 def newton_schulz(
     A: npt.ArrayLike,
-    coefficients: str = ...,
+    coefficients: Coefficients = ...,
     steps: int | None = ...,
     *,
     rtol: float | None = ...,
@@ -29,7 +30,7 @@ def newton_schulz(
 @overload
 def newton_schulz(
     A: npt.ArrayLike,
-    coefficients: str = ...,
+    coefficients: Coefficients = ...,
     steps: int | None = ...,
     *,
     rtol: float | None = ...,
@@ -39,7 +40,7 @@ def newton_schulz(
 
 def newton_schulz(
     A: npt.ArrayLike,
-    coefficients: str = "polar_express",
+    coefficients: Coefficients = "polar_express",
     steps: int | None = None,
     *,
     rtol: float | None = None,
@@ -55,8 +56,8 @@ def newton_schulz(
     ----------
     A : array_like, shape (m, n)
         float32 and float64 are kept; integers become float64.
-    coefficients : str
-        A name from `coefficient_sets`, or ``"adaptive"`` (see `NewtonSchulz`).
+    coefficients : str, triple of float, or sequence of triples
+        A name from `coefficient_sets`, or ``"adaptive"``, or your own (see `NewtonSchulz`).
     steps : int, optional
         Default: the number that the set was made for.
     rtol : float, optional
@@ -88,6 +89,7 @@ def newton_schulz(
     True
     """
     part = schatten_part(math.inf, NewtonSchulz(coefficients, steps, rtol))
+    check_flag("return_info", return_info)
     direction, found = compute_oracle(part, A, "A", measure=return_info)
     result = np.negative(direction)
     return (result, oracle_info(found, result.dtype)) if return_info else result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import operator
+import sys
 from dataclasses import dataclass
 from typing import Literal, overload
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .._edge import _core
 from .._edge.arrays import FloatArray, prepare
-from .._edge.values import POSITIVE
+from .._edge.values import POSITIVE, check_count, check_flag
 from .norms import RandomState, _default_rtol, _starts
 
 
@@ -184,9 +184,13 @@ def top_singular(
     True
     """
     array, (rows, cols) = prepare(A, "A")
-    count = operator.index(k)
-    if not 1 <= count <= min(rows, cols):
+    if array.size == 0:
+        raise ValueError(f"A must have singular values, got an empty {rows} x {cols} matrix")
+    count = check_count("k", k, least=1, most=sys.maxsize)
+    if count > min(rows, cols):
         raise ValueError(f"k must be in [1, {min(rows, cols)}] for a {rows} x {cols} matrix, got {count}")
+    check_flag("certify", certify)
+    check_flag("return_info", return_info)
     tolerance = _default_rtol(array.dtype) if rtol is None else POSITIVE.check("rtol", rtol)
     starts = None if V0 is None else np.ascontiguousarray(_starts(V0, (cols, None), "V0").T)
     left = np.zeros((count, rows), dtype=array.dtype)

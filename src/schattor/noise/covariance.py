@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray, matrix_shape, prepare
 from .._edge.values import EXPONENT, check_count
 from .forms import Form, FormName, make_form
@@ -102,6 +103,7 @@ def root_norm(squares: FloatArray, q: float) -> FloatArray:
     return np.asarray(largest[..., 0] * (scaled**q).sum(-1) ** (1 / q))
 
 
+@checked
 def covariance(
     micro_batches: npt.ArrayLike,
     batch_size: int = 1,
@@ -163,6 +165,7 @@ def covariance(
     return _estimate(kept, x, mean, batch_size, counts=(k - 1, k - 2), fall=k / (k - 1))
 
 
+@checked
 def covariance_of_pairs(
     first: npt.ArrayLike,
     second: npt.ArrayLike,

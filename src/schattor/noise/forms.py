@@ -9,7 +9,10 @@ import numpy as np
 
 from .._edge import _core
 from .._edge.arrays import FloatArray
-from .._edge.values import check_count
+from .._edge.values import (
+    check_choice,
+    check_count,
+)
 
 FormName: TypeAlias = Literal["full", "diagonal", "sketch"]
 
@@ -90,8 +93,7 @@ def make_form(
     name: str, shape: tuple[int, int], rank: int, rng: np.random.Generator, dtype: type = np.float64
 ) -> Form:
     """Return a form; a sketch draws an orthonormal test matrix."""
-    if name not in FORMS:
-        raise ValueError(f"form must be one of {', '.join(FORMS)}, got {name!r}")
+    check_choice("form", name, FORMS)
     check_count("rank", rank, least=1)
     order = min(shape)
     if name != "sketch":

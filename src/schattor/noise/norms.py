@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from ..linalg.exponents import conjugate
 from ..parts.geometries import Schatten
@@ -15,6 +16,7 @@ from .covariance import CovarianceEstimate, root_norm
 from .jackknife import Estimate, jackknife
 
 
+@checked
 def proxy(
     estimates: CovarianceEstimate | Mapping[str, CovarianceEstimate], norm: float | MixedNorm
 ) -> Estimate:

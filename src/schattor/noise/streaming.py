@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._edge.arguments import checked
 from .._edge.arrays import FLOATS, FloatArray, matrix_shape
 from .._edge.saved import check_entry
 from .._edge.values import FRACTION, check_count
@@ -73,6 +74,7 @@ class StreamingNoise:
     True
     """
 
+    @checked
     def __init__(
         self,
         params: Params,

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from .._edge.values import EXPONENT, check_count
 from ..linalg.exponents import conjugate
@@ -65,6 +66,7 @@ class PartialSums:
         return self.measured / self.bound
 
 
+@checked
 def partial_sums(
     noise: NoiseModel | npt.ArrayLike | Mapping[str, NoiseModel | npt.ArrayLike],
     coefficients: npt.ArrayLike,
@@ -192,7 +194,7 @@ def _blocks(
     if isinstance(norm, MixedNorm) != isinstance(noise, Mapping):
         raise TypeError("a mixed norm goes with a mapping of noise, and one exponent with one")
     if not isinstance(norm, MixedNorm):
-        norm = MixedNorm({"noise": Schatten(EXPONENT.check("p", norm))}, outer=2)
+        norm = MixedNorm({"noise": Schatten(EXPONENT.check("norm", norm))}, outer=2)
         noise = {"noise": noise}  # type: ignore[dict-item]
     assert isinstance(noise, Mapping)
     norm._check_names(noise, "noise")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.values import check_count
 
 
@@ -32,6 +33,7 @@ class TailIndex:
     exceedances: int
 
 
+@checked
 def tail_index(norms: npt.ArrayLike, exceedances: int | None = None) -> TailIndex:
     r"""Estimate the tail index of the noise from its norms (Hill).
 

@@ -1,60 +1,39 @@
-"""The optimizer: named blocks, a recipe for each, and one call into the core per step."""
+"""The optimizer: named blocks, a recipe for each, and one call into the core per step.
+
+More than half of the file are docstrings of the one class that users hold.
+"""
 
 from __future__ import annotations
 
-import functools
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TextIO, TypedDict
+from typing import Any, TextIO
 
 import numpy as np
 
 from .._edge import _core
 from .._edge.arrays import FloatArray
 from .._edge.backends import Backend, check_backend, check_rtol
-from .._edge.threads import check_threads
-from .._edge.values import NON_NEGATIVE, POSITIVE, Schedulable, Schedules, at_step, position
+from .._edge.values import check_choice, check_flag, check_schedule
 from .._tables import html_table, table
-from ..blocks.block import Block, make_blocks
-from ..blocks.extras import CALLABLES, Row, extras_of, flatten_extras, with_means
-from ..blocks.matching import match
-from ..blocks.structure import Params, flatten, rebuild
+from ..blocks.block import make_blocks
+from ..blocks.caller import Caller
+from ..blocks.extras import flatten_extras, with_means
+from ..blocks.structure import Params, rebuild
 from ..blocks.views import View
-from ..parts import L2Decay, Turns
-from ..parts.mixed_norm import MixedNorm
-from ..parts.part import Lowering
-from ..recipe.driver import by_driver
 from ..recipe.recipe import Recipe
 from . import state
-from .drivers import Drivers
+from .assembly import Assembly, Execution, Route
+from .explanation import HEADER, row
+from .hints import check_params, check_routes
+from .inputs import Inputs
+from .lock import OwnedLock
+from .refusals import sentence
 from .report import BlockReport, Report
+from .snapshot import Snapshot, restore
 
 POLICIES = ("raise", "skip", "warn")
-
-
-class Execution(TypedDict, total=False):
-    """Options of every optimizer that say how, not what, to compute; see `Optimizer`."""
-
-    schedule: Callable[[int], float] | None
-    views: Mapping[str, View] | None
-    backend: Backend
-    rtol: float | None
-    deterministic: bool
-    n_threads: int | None
-    on_nonfinite: str
-
-
-@dataclass(frozen=True)
-class _Route:
-    """A block with the recipe that serves it."""
-
-    block: Block
-    recipe: Recipe
-    signature: str
-    lr: Callable[[int], float]
 
 
 class Optimizer:
@@ -101,6 +80,9 @@ class Optimizer:
     Optimizer(2 blocks, 16 parameters, float64, step 1)
     """
 
+    _caller: Caller | None = None
+    """The structure that the user passed; none where the optimizer was restored."""
+
     def __init__(
         self,
         params: Params,
@@ -115,15 +97,10 @@ class Optimizer:
         on_nonfinite: str = "raise",
     ) -> None:
         check_rtol(rtol)
-        if on_nonfinite not in POLICIES:
-            raise ValueError(
-                f"on_nonfinite must be one of {', '.join(map(repr, POLICIES))}, got {on_nonfinite!r}"
-            )
-        if schedule is not None and not callable(schedule):
-            raise TypeError(f"schedule must be a callable of the step, got {schedule!r}")
-        self._structure = params
-        self._recipes = {"*": routes} if isinstance(routes, Recipe) else dict(routes)
-        self._execution = Execution(
+        check_choice("on_nonfinite", on_nonfinite, POLICIES)
+        check_schedule("schedule", schedule)
+        check_flag("deterministic", deterministic)
+        execution = Execution(
             schedule=schedule,
             views=views,
             backend=check_backend(backend, rtol),
@@ -132,160 +109,28 @@ class Optimizer:
             n_threads=n_threads,
             on_nonfinite=on_nonfinite,
         )
-        self._lock = threading.Lock()
-        self._schedules = Schedules()
-        self._plan = _core.Plan(deterministic=deterministic, threads=check_threads(n_threads))
-        blocks = make_blocks(params, views)
-        self._blocks = {block.name: block for block in blocks}
+        self._lock = OwnedLock(type(self).__name__)
+        check_params(params)
+        self._assemble(params, check_routes(routes), execution)
+        self._caller = Caller(params)
+
+    def _assemble(self, params: Params, recipes: Mapping[str, Recipe], execution: Execution) -> None:
+        """Make blocks and plan; nothing of the optimizer has changed where this raises."""
+        blocks = make_blocks(params, execution["views"])
+        by_name = {block.name: block for block in blocks}
+        assembly = Assembly(blocks, recipes, execution)
+        place = {name: i for i, name in enumerate(by_name)}
+        self._recipes, self._execution = recipes, execution
+        self._blocks = by_name
         self._arrays = {name: block.array for block in blocks for name in block.names}
-        self._drivers = Drivers()
-        self._tied = any(len(block.names) > 1 for block in blocks)
-        self._routes = self._route(blocks)
-        self._owners = [route.block.owner for route in self._routes]
-        self._split = any(route.block.index is not ... for route in self._routes)
-        place = {name: i for i, name in enumerate(self._blocks)}
+        self._structure = rebuild(params, self._arrays.__getitem__)
+        self._assembly = assembly
+        self._plan, self._schedules, self._drivers = assembly.plan, assembly.schedules, assembly.drivers
+        self._routes = assembly.routes
         self._listed = sorted(self._routes, key=lambda route: place[route.block.owner])  # as the parameters
-        self._requires = frozenset().union(*(route.recipe.requires for route in self._routes))
-        self._reads = self._requires.union(*(r.driver.reads for r in self._recipes.values() if r.driver))
-        self._pair()
-        self._plan.finish()
-
-    # Construction
-
-    def _route(self, blocks: list[Block]) -> list[_Route]:
-        """Add every block to the plan, group by group in the order of the recipes' first blocks."""
-        for key, value in self._recipes.items():
-            if not isinstance(value, Recipe):
-                raise TypeError(f"routes[{key!r}] must be a recipe such as st.recipes.muon(), got {value!r}")
-        for block in blocks:
-            self._check_tied_keys(block)
-        chosen = match(self._recipes, [block.name for block in blocks], "routes")
-        routes: list[_Route] = []
-        for recipe in {id(recipe): recipe for recipe in chosen.values()}.values():
-            members = [block for block in blocks if chosen[block.name] is recipe]
-            routes.extend(self._add_group(recipe, members, len(routes)))
-        return routes
-
-    def _check_tied_keys(self, block: Block) -> None:
-        named = [name for name in block.names if name in self._recipes]
-        if len(named) > 1:
-            raise ValueError(f"routes name one tied array twice, as {' and '.join(map(repr, named))}")
-
-    def _add_group(self, recipe: Recipe, members: list[Block], place: int) -> list[_Route]:
-        names = [block.name for block in members]
-        coupling = recipe.geometry.coupling if isinstance(recipe.geometry, MixedNorm) else recipe.coupling
-        if isinstance(recipe.geometry, MixedNorm):
-            recipe.geometry._check_names(dict.fromkeys(names), "the optimizer")
-        weights = coupling.weights_of(names) if coupling else dict.fromkeys(names, 1.0)
-        pieces = [(piece, weights[block.name]) for block in members for piece in block.pieces()]
-        if recipe.lr is by_driver and self._execution["schedule"] is not None:
-            raise ValueError(f"{recipe.name} chooses its own lr here, which schedule= would change")
-        recipe, weighted = self._drivers.start(recipe, pieces, place)
-        lr = self._scheduled_lr(recipe)
-        slot = self._schedules.value(f"lr of {recipe.name}", NON_NEGATIVE, lr)
-        turns = self._scheduled_turns(recipe.turns, len(pieces)) if recipe.turns else None
-        group = self._plan.add_group(lr=slot, outer=coupling.outer if coupling else None, turns=turns)
-        return [self._add_block(recipe, piece, group, weight, lr) for piece, weight in weighted]
-
-    def _scheduled_turns(self, turns: Turns, blocks: int) -> tuple[_core.Value, _core.Value]:
-        """Return the core's values for the number of the turn and for the block that moves."""
-        return (
-            self._schedules.value("turn", NON_NEGATIVE, lambda step: turns.at(step, blocks)[0]),
-            self._schedules.value("active block", position(blocks), lambda step: turns.at(step, blocks)[1]),
-        )
-
-    def _pair(self) -> None:
-        """Tell the plan which blocks read which others' weights."""
-        places = {route.block.name: i for i, route in enumerate(self._routes)}
-        for i, route in enumerate(self._routes):
-            if route.recipe.pairing is None:
-                continue
-            partner = route.recipe.pairing.partner(route.block.name)
-            if partner not in places:
-                raise ValueError(f"block {route.block.name!r} is paired with {partner!r}, which is no block")
-            self._check_pair(route, self._routes[places[partner]])
-            self._plan.pair(i, places[partner])
-
-    def _check_pair(self, route: _Route, other: _Route) -> None:
-        """Raise unless two paired blocks have one dtype and are factors of a product."""
-        pairing = route.recipe.pairing
-        assert pairing is not None
-        pair = (route.block, other.block)
-        left, right = pair if pairing.is_left(route.block.name) else pair[::-1]
-        if left.transposed != right.transposed or left.fans[1] != right.fans[0]:
-            raise ValueError(
-                f"block {left.name!r} with shape {left.array.shape} is paired with {right.name!r} with shape "
-                f"{right.array.shape}; expected factors of a product, stored alike"
-            )
-        if left.array.dtype != right.array.dtype:
-            raise TypeError(
-                f"block {left.name!r} is {left.array.dtype} and its partner {right.name!r} {right.array.dtype}; "
-                "expected one dtype"
-            )
-
-    def _scheduled_lr(self, recipe: Recipe) -> Callable[[int], float]:
-        """Return the recipe's lr times the optimizer's schedule, as a function of the step."""
-        schedule = self._execution["schedule"]
-
-        def lr(step: int) -> float:
-            value = NON_NEGATIVE.check(f"lr of {recipe.name} at step {step}", at_step(recipe.lr, step))
-            if schedule is None:
-                return value
-            return value * NON_NEGATIVE.check(f"schedule of lr at step {step}", schedule(step))
-
-        return lr
-
-    def _add_block(
-        self, recipe: Recipe, block: Block, group: int, weight: Schedulable, lr: Callable[[int], float]
-    ) -> _Route:
-        geometry = recipe.geometry_of(block.owner)
-        if recipe.matrix_of(block.owner):
-            block.require_matrix(recipe.name)
-        if recipe.matrices_only and block.array.ndim < 2:
-            raise ValueError(
-                f"block {block.name!r} has shape {block.array.shape}, and {recipe.name} takes matrices only; route it "
-                f"elsewhere, for example st.Optimizer(params, {{{block.name!r}: st.recipes.adamw(lr=3e-4), "
-                f"'*': st.recipes.{recipe.name}(...)}})"
-            )
-        recipe.update.check_weights(block.name, block.array)
-        rows, cols = block.shape
-        execution = self._execution
-        into = Lowering(
-            self._schedules,
-            block.fans,
-            block.transposed,
-            recipe.pairing.is_left(block.name) if recipe.pairing else None,
-            execution["backend"],
-            execution["rtol"],
-            block.name,
-            self._plan.failure,
-        )
-        try:
-            parts = {
-                "transforms": [transform.lower(into) for transform in recipe.transforms],
-                "estimator": recipe.estimator.lower(into),
-                "frame": recipe.frame.lower(into) if recipe.frame else None,
-                "preconditioner": recipe.preconditioner.lower(into) if recipe.preconditioner else None,
-                "geometry": geometry.lower(into),
-                "adjustments": [adjustment.lower(into) for adjustment in recipe.adjustments],
-                "scaling": recipe.scaling.lower(into),
-                "output": recipe.output.lower(into) if recipe.output else None,
-                "output_takes_lr": recipe.output_takes_lr,
-                "update": recipe.update.lower(into),
-            }
-            value = into.value(f"weight of {block.name!r}", POSITIVE, weight)
-            self._plan.add_block(
-                name=block.name,
-                weights=block.array,
-                rows=rows,
-                cols=cols,
-                parts=parts,
-                group=group,
-                weight=value,
-            )
-        except ValueError as error:
-            raise ValueError(f"block {block.name!r}: {error}") from None
-        return _Route(block, recipe, recipe.signature(), lr)
+        self._inputs = Inputs(by_name, self._routes)
+        self._requires = frozenset().union(*(recipe.requires for recipe in recipes.values()))
+        self._reads = self._requires.union(*(r.driver.reads for r in recipes.values() if r.driver))
 
     # Steps
 
@@ -318,43 +163,67 @@ class Optimizer:
             For a missing or unknown name, a wrong dtype or shape, or values that are not finite; nothing has changed
             then.
         """
-        self._run("step", grads, None, extras)
+        with self._lock:
+            self._run("step", grads, None, extras)
 
-    def update(self, grads: Any, **extras: Any) -> Any:
+    def update(self, grads: Any, *, params: Any = None, **extras: Any) -> Any:
         """Advance the state as `step` does and return new minus old parameters; the parameters stay.
+
+        With `params` it reads nothing that the optimizer holds but its state. Without, it reads the parameters that the
+        optimizer holds: where steps depend on them, as by weight decay, add what is returned before the next call.
 
         Parameters
         ----------
         grads, **extras : structures of arrays
             As in `step`.
+        params : structure of arrays, optional
+            The point of the gradients, in the shapes and dtypes of the parameters.
 
         Returns
         -------
         structure of fresh arrays
             In the form of the parameters; zero for untouched blocks.
-        """
-        return self._displacement("update", grads, extras)
 
-    def peek(self, grads: Any, **extras: Any) -> Any:
+        Raises
+        ------
+        ValueError
+            For `params` with a recipe whose driver measures at the parameters that the optimizer holds; and as `step`.
+
+        Examples
+        --------
+        >>> opt = st.SGD({"w": np.zeros(1)}, lr=0.5, weight_decay=0.1)
+        >>> opt.update({"w": np.ones(1)}, params={"w": np.full(1, 10.0)})
+        {'w': array([-1.])}
+        """
+        return self._displacement("update", grads, params, extras)
+
+    def peek(self, grads: Any, *, params: Any = None, **extras: Any) -> Any:
         """Return what `update` would, and advance nothing.
 
         Parameters
         ----------
-        grads, **extras : structures of arrays
-            As in `step`.
+        grads, params, **extras : structures of arrays
+            As in `update`.
 
         Returns
         -------
         structure of fresh arrays
             In the form of the parameters; zero for untouched blocks.
         """
-        return self._displacement("peek", grads, extras)
+        return self._displacement("peek", grads, params, extras)
 
-    def _displacement(self, mode: str, grads: Any, extras: Mapping[str, Any]) -> Any:
-        moved = {name: np.zeros_like(block.array) for name, block in self._blocks.items()}
-        targets = [moved[route.block.owner][route.block.index] for route in self._routes]
-        self._run(mode, grads, targets, extras)
-        return self._in_structure(moved.__getitem__)
+    def _displacement(self, mode: str, grads: Any, params: Any, extras: Mapping[str, Any]) -> Any:
+        with self._lock:
+            if params is not None and self._drivers:
+                raise ValueError(
+                    f"{mode} takes no params with a recipe whose driver measures at the parameters that the optimizer "
+                    "holds; write the point into them"
+                )
+            point = None if params is None else self._inputs.point(params)
+            moved = {name: np.zeros_like(block.array) for name, block in self._blocks.items()}
+            targets = [moved[route.block.owner][route.block.index] for route in self._routes]
+            self._run(mode, grads, targets, extras, point)
+            return self._in_structure(moved.__getitem__)
 
     def _in_structure(self, of_block: Callable[[str], FloatArray]) -> Any:
         """Return ``of_block(name)`` in the structure of the parameters; tied names ask for the same block."""
@@ -362,36 +231,43 @@ class Optimizer:
         return rebuild(self._structure, lambda name: of_block(owner[name]))
 
     def _run(
-        self, mode: str, grads: Any, targets: list[FloatArray] | None, extras: Mapping[str, Any]
+        self,
+        mode: str,
+        grads: Any,
+        targets: list[FloatArray] | None,
+        extras: Mapping[str, Any],
+        point: list[FloatArray] | None = None,
     ) -> None:
+        if self._caller:
+            self._caller.check(self._arrays)
         given = flatten_extras(extras, self._reads) if extras else {}
-        gradients = self._gradients(
-            with_means(grads, given["per_example"]) if "per_example" in given else grads
+        gradients = self._inputs.arrays(
+            with_means(grads, given["per_example"]) if "per_example" in given else grads, "grads"
         )
-        with self._lock:  # the plan takes one call at a time, and schedules belong to its step
-            rows = self._extras(gradients, given) if self._reads else None
-            before = self._drivers.states
-            done = False
-            try:
-                refusal = self._drive(gradients, given)
-                if refusal is None:
-                    slots = self._schedules.evaluate(self._plan.step)
-                    refusal = self._plan.run(mode, gradients, slots, targets, rows)
-                done = refusal is None and mode != "peek"
-            finally:
-                if not done:
-                    self._drivers.states = before
-            if refusal and mode != "peek" and self._execution["on_nonfinite"] != "raise":
-                self._plan.skip()
+        rows = self._inputs.extras(gradients, given, self._plan.count) if self._reads else None
+        before = self._drivers.states
+        done = False
+        try:
+            refusal = self._drive(gradients, given)
+            if refusal is None:
+                slots = self._schedules.evaluate(self._plan.step)
+                refusal = self._plan.run(mode, gradients, slots, targets, rows, point)
+            done = refusal is None and mode != "peek"
+        finally:
+            if not done:
+                self._drivers.states = before
         if refusal is None:
             return
-        message = self._refusal(refusal)
-        if self._execution["on_nonfinite"] == "raise":
+        policy = self._execution["on_nonfinite"]
+        message = sentence(refusal, self._routes[refusal.block])
+        if policy == "raise":
             raise ValueError(message)
+        if mode != "peek":
+            self._plan.skip()
         for target in targets or []:
             target[...] = 0.0
-        if self._execution["on_nonfinite"] == "warn":
-            warnings.warn(f"step {self._plan.step} skipped: {message}", RuntimeWarning, stacklevel=3)
+        if policy == "warn":
+            warnings.warn(f"step {self._plan.step} skipped: {message}", RuntimeWarning, stacklevel=4)
 
     def _drive(self, gradients: list[Any], given: Mapping[str, Any]) -> _core.Refusal | None:
         """Let the drivers set what they set."""
@@ -411,96 +287,10 @@ class Optimizer:
             for route, point in zip(self._routes[places], points, strict=True):
                 arrays[route.block.owner][route.block.index] = point
             before = (self._structure,) if kind == "hvp" else ()
-            given = flatten(function(*before, self._in_structure(arrays.__getitem__)))
-            return self._gradients(given)[places]
+            given = function(*before, self._in_structure(arrays.__getitem__))
+            return self._inputs.arrays(given, kind)[places]
 
         return of_blocks
-
-    def _extras(self, gradients: list[Any], given: Mapping[str, Any]) -> list[Row]:
-        """Return what each block of the plan reads beside its gradient."""
-        for kind, arrays in given.items():
-            for name in () if kind in CALLABLES else arrays:
-                if name not in self._blocks:
-                    raise KeyError(
-                        f"{kind} has {name!r}; the blocks are {', '.join(map(repr, self._blocks))}"
-                    )
-        absent: frozenset[str] = frozenset()
-        return [
-            extras_of(
-                route.block,
-                absent if gradient is None else route.recipe.requires,
-                given,
-                first=self._plan.count(i) == 0,
-            )
-            for i, (route, gradient) in enumerate(zip(self._routes, gradients, strict=True))
-        ]
-
-    def _gradients(self, grads: Any) -> list[Any]:
-        """Return the gradients in the order of the plan's blocks."""
-        given = grads if type(grads) is dict and grads.keys() == self._arrays.keys() else flatten(grads)
-        if given.keys() != self._arrays.keys():
-            for name in given:
-                if name not in self._arrays:
-                    raise KeyError(
-                        f"grads has {name!r}, which is no block; the blocks are {', '.join(map(repr, self._arrays))}"
-                    )
-            for name in self._arrays:
-                if name not in given:
-                    raise KeyError(f"grads lacks block {name!r}; give None to leave a block untouched")
-        if self._tied:
-            given = {name: self._add_tied(block, given) for name, block in self._blocks.items()}
-        if not self._split:
-            return [given[owner] for owner in self._owners]
-        return [self._take(route.block, given[route.block.owner]) for route in self._routes]
-
-    def _take(self, piece: Block, gradient: Any) -> Any:
-        """Return the piece's part of its array's gradient."""
-        if gradient is None or piece.index is ...:
-            return gradient
-        wanted = self._blocks[piece.owner].array.shape
-        if np.shape(gradient) != wanted:
-            raise ValueError(
-                f"gradient of block {piece.owner!r} has shape {np.shape(gradient)}, expected {wanted}"
-            )
-        return gradient[piece.index]
-
-    def _add_tied(self, block: Block, given: Mapping[str, Any]) -> Any:
-        """Return the sum of the gradients given under the several names of one array."""
-        parts = [given[name] for name in block.names if given[name] is not None]
-        for part in parts:
-            if (
-                not isinstance(part, np.ndarray)
-                or part.shape != block.array.shape
-                or part.dtype != block.array.dtype
-            ):
-                return part  # the core says what is wrong with it
-        return functools.reduce(np.add, parts) if parts else None
-
-    def _refusal(self, refusal: _core.Refusal) -> str:
-        """Return the sentence for what the core or a driver refused."""
-        route = self._routes[refusal.block]
-        block, kinds = route.block, _core.RefusalKind
-        subject = {
-            kinds.gradient_not_finite: f"gradient of block {block.name!r}",
-            kinds.weights_not_finite: f"block {block.name!r}",
-            kinds.gradient_too_large: f"gradient of block {block.name!r}",
-            kinds.estimate_too_large: f"momentum of block {block.name!r}",
-            kinds.extra_not_finite: f"{refusal.extra.name} of block {block.name!r}",
-            kinds.extra_too_large: f"{refusal.extra.name} of block {block.name!r}",
-            kinds.step_not_finite: f"step of block {block.name!r}",
-        }[refusal.kind]
-        if refusal.kind is kinds.step_not_finite:
-            return f"{subject}: {refusal.count} entries of weights and state would not be finite"
-        if refusal.kind is kinds.extra_not_finite:
-            return f"{subject}: {refusal.count} entries are not finite; expected finite values"
-        if refusal.kind in (kinds.gradient_not_finite, kinds.weights_not_finite):
-            entries = f"{refusal.count} of {block.array.size} entries"
-            return f"{subject}: {entries} are not finite; expected finite values"
-        reaches = "would reach" if refusal.kind is kinds.estimate_too_large else "reaches"
-        return (
-            f"{subject} {reaches} {refusal.largest:.3g}; expected at most {refusal.limit:.3g} "
-            f"({route.recipe.name} in {block.array.dtype})"
-        )
 
     # Reading
 
@@ -540,44 +330,59 @@ class Optimizer:
         -------
         structure of fresh arrays
         """
-        points = {name: np.empty_like(block.array) for name, block in self._blocks.items()}
-        for route, kept in zip(self._routes, self._block_states(), strict=True):
-            point = route.recipe.update.evaluation_point(route.block.array, kept.arrays, kept.count)
-            points[route.block.owner][route.block.index] = point
-        return self._in_structure(lambda name: points[name].copy())
+        with self._lock:
+            points = {name: np.empty_like(block.array) for name, block in self._blocks.items()}
+            for route, kept in zip(self._routes, self._block_states(), strict=True):
+                point = route.recipe.update.evaluation_point(route.block.array, kept.arrays, kept.count)
+                points[route.block.owner][route.block.index] = point
+            return self._in_structure(lambda name: points[name].copy())
 
-    _HEADER = ("block", "shape", "view", "recipe", "geometry", "scale", "decay", "effective lr")
+    @property
+    def lr(self) -> dict[str, float]:
+        """The learning rate of every block at the coming step, by the name of the block.
 
-    def _rows(self) -> list[list[str]]:
-        step = self._plan.step
+        It is the recipe's lr times the optimizer's schedule and, for recipes that estimate a factor of their own,
+        such as `schattor.Prodigy`, times the last one. Shape factors are not in it; `explain` shows both. Schedules
+        are called.
+        """
+        with self._lock:
+            return self._lr()
+
+    def _lr(self) -> dict[str, float]:
+        lrs = self._assembly.lrs(self._plan.step)
+        return {
+            route.block.name: lrs[route.group] * self._plan.pace(place)
+            for place, route in self._in_listed_order()
+        }
+
+    def _in_listed_order(self) -> list[tuple[int, Route]]:
+        """Return places in the plan and routes, in the order of the parameters."""
         place = {id(route): i for i, route in enumerate(self._routes)}
-        rows = []
-        for route in self._listed:
-            block, recipe = route.block, route.recipe
-            geometry = recipe.geometry_of(block.owner)
-            label = " = ".join(block.names) if block.name == block.owner else block.name
-            view = str(block.view) if block.view else "-"
-            decay = next((str(t) for t in recipe.transforms if isinstance(t, L2Decay)), str(recipe.update))
-            lr = route.lr(step) * recipe.scaling.factor(block.fans, step) * self._plan.pace(place[id(route)])
-            shape = " x ".join(map(str, block.array.shape)) or "scalar"
-            rows.append(
-                [label, shape, view, recipe.name, str(geometry), str(recipe.scaling), decay, f"{lr:.4g}"]
-            )
-        return rows
+        return [(place[id(route)], route) for route in self._listed]
 
     def explain(self, file: TextIO | None = None) -> None:
-        """Print how every block is treated: shape, view, recipe, geometry, scale, decay and effective lr.
+        """Print how every block is treated, and the values that schedules have at the coming step.
 
-        The effective lr is the scheduled lr of the next step times the shape factor and, for recipes that estimate a
-        factor of their own, times the last one.
+        The columns are shape, view, recipe, preconditioner (with its frame), geometry, scale, decay, `lr`, and the
+        effective lr: that times the shape factor. Below stand the hyperparameters that are callables, and what drivers
+        have chosen. Schedules are called.
 
         Parameters
         ----------
         file : text stream, optional
             Default: standard output.
         """
-        lines = [table(self._HEADER, self._rows()), *map(str, self._drivers.choices())]
+        with self._lock:
+            lines = [table(HEADER, self._rows())]
+            if scheduled := self._schedules.now(self._plan.step):
+                values = ", ".join(f"{what} {value:.4g}" for what, value in scheduled.items())
+                lines.append(f"at step {self._plan.step}: {values}")
+            lines += map(str, self._drivers.choices())
         print("\n".join(lines), file=file or sys.stdout)
+
+    def _rows(self) -> list[list[str]]:
+        lrs = self._lr()
+        return [row(route, lrs[route.block.name], self._plan.step) for route in self._listed]
 
     def __repr__(self) -> str:
         arrays = [block.array for block in self._blocks.values()]
@@ -587,7 +392,8 @@ class Optimizer:
         return f"{type(self).__name__}({blocks}, {total:,} parameters, {dtypes}, step {self._plan.step})"
 
     def _repr_html_(self) -> str:
-        return html_table(repr(self), self._HEADER, self._rows())
+        with self._lock:
+            return html_table(repr(self), HEADER, self._rows())
 
     # State
 
@@ -615,6 +421,10 @@ class Optimizer:
         dict of str to ndarray
             "version", "step", "skipped_steps", "state/<block>/<name>", and "driver/<number>/<name>".
         """
+        with self._lock:
+            return self._state()
+
+    def _state(self) -> dict[str, np.ndarray[Any, Any]]:
         counts = (self._plan.step, self._plan.skipped_steps)
         return state.pack(self._block_states(), *counts, self._drivers.entries())
 
@@ -630,6 +440,10 @@ class Optimizer:
         KeyError, ValueError
             For other blocks, recipes, shapes or dtypes than this optimizer has; nothing has changed then.
         """
+        with self._lock:
+            self._load(state_dict)
+
+    def _load(self, state_dict: Mapping[str, Any]) -> None:
         blocks = self._block_states()
         arrays = state.check(state_dict, blocks, self._drivers.entries())
         for i, block in enumerate(blocks):
@@ -670,26 +484,14 @@ class Optimizer:
         if name in self._arrays:
             raise ValueError(f"there is a block {name!r} already")
         with self._lock:
-            saved = self.state_dict()
-            routes = self._recipes if recipe is None else {name: recipe, **self._recipes}
+            saved = self._state()
+            recipes = self._recipes if recipe is None else {name: recipe, **self._recipes}
             grown = type(self).__new__(type(self))
-            Optimizer.__init__(grown, {**self._structure, name: array}, routes, **self._execution)
-            grown.load_state_dict({**grown.state_dict(), **saved})
-        self.__dict__.update(grown.__dict__)
+            grown._assemble({**self._structure, name: array}, recipes, self._execution)
+            grown._load({**grown._state(), **saved})
+            self.__dict__.update(grown.__dict__)
+            if self._caller:
+                self._caller.joined.add(name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self._structure, self._recipes, self._execution, self.state_dict())
-
-
-def _restore(
-    cls: type[Optimizer],
-    params: Params,
-    recipes: Mapping[str, Recipe],
-    execution: Execution,
-    state_dict: Mapping[str, Any],
-) -> Optimizer:
-    """Rebuild an optimizer from its parameters, recipes and state: pickle and deepcopy."""
-    optimizer = cls.__new__(cls)
-    Optimizer.__init__(optimizer, params, recipes, **execution)
-    optimizer.load_state_dict(state_dict)
-    return optimizer
+        return restore, (Snapshot(self),)

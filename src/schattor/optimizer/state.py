@@ -59,6 +59,7 @@ def check(
         For another version, recipe, shape or dtype, or values that are not finite.
     """
     expected = pack(blocks, 0, 0, drivers)
+    _check_form(state, blocks)
     for key in expected:
         if key not in state:
             raise KeyError(f"the state lacks {key!r}")
@@ -71,3 +72,24 @@ def check(
     for key, wanted in expected.items():
         check_entry(key, arrays[key], wanted)
     return arrays
+
+
+def _check_form(state: object, blocks: list[BlockState]) -> None:
+    """Raise for a state in another library's form or of other recipes, before single entries are looked at."""
+    if not isinstance(state, Mapping):
+        raise TypeError(f"state_dict must be a mapping of names to arrays, got {type(state).__name__}")
+    if {"state", "param_groups"} <= set(state):
+        raise ValueError(
+            "state_dict must be what state_dict() of this package returns, got that of a torch optimizer, with 'state' "
+            "and 'param_groups'; start a new optimizer at the weights of the checkpoint"
+        )
+    names = [(block, f"state/{block.name}/recipe") for block in blocks]
+    others = [(block, str(np.asarray(state[key]))) for block, key in names if key in state]
+    others = [(block, recipe) for block, recipe in others if recipe != block.recipe]
+    if others:
+        block, recipe = others[0]
+        more = f" (and {len(others) - 1} more blocks)" if len(others) > 1 else ""
+        raise ValueError(
+            f"'state/{block.name}/recipe': expected recipe {block.recipe!r}, got {recipe!r}{more}; a state goes with "
+            "the recipe that it was saved from: load it into an optimizer with that one, or start anew at its weights"
+        )

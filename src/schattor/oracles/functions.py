@@ -14,6 +14,7 @@ from .._edge.backends import Backend, lists_backends
 from .._edge.calls import as_float, compute_norm, compute_oracle, oracle_info
 from .._edge.info import OracleInfo
 from .._edge.threads import check_threads
+from .._edge.values import check_flag
 from ..parts.geometries import schatten_part
 
 
@@ -135,6 +136,7 @@ def ball_oracle(
            [ 0.   , -0.492]])
     """
     part = schatten_part(p, backend, rcond, rtol)
+    check_flag("return_info", return_info)
     direction, result = compute_oracle(part, G, "G", measure=return_info)
     return (direction, oracle_info(result, direction.dtype)) if return_info else direction
 
@@ -207,6 +209,7 @@ def regularization_oracle(
            [ 0., -4.]])
     """
     part = schatten_part(p, backend, rcond, rtol)
+    check_flag("return_info", return_info)
     direction, result = compute_oracle(part, G, "G", regularized=True, measure=return_info)
     return (direction, oracle_info(result, direction.dtype)) if return_info else direction
 
@@ -292,6 +295,7 @@ def batched_ball_oracle(
            [ 0.   , -0.841]])
     """
     part = schatten_part(p, backend, rcond, rtol)
+    check_flag("return_info", return_info)
     stack = prepare_stack(G, "G")
     rows, cols = stack.shape[-2:]
     directions = np.empty(stack.shape, dtype=stack.dtype)

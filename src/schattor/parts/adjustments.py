@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .._edge import _core
+from .._edge.arguments import checked
 from .._edge.values import MOMENTUM, NON_NEGATIVE, POSITIVE, Schedulable
 from .lines import GROUP_OF, is_columns
 from .part import Lowering, Part, common_group
@@ -28,6 +29,7 @@ class Adjustment(Part, ABC):
         """Return the core's part."""
 
 
+@checked
 @dataclass(frozen=True)
 class LineNormalization(Adjustment):
     r"""Lines of the direction divided by :math:`\sqrt{\|\cdot\|^2 + \epsilon}`, for one kind of line after the other.
@@ -60,6 +62,7 @@ class LineNormalization(Adjustment):
         return _core.LineNormalization(columns=columns, eps=self.eps)
 
 
+@checked
 @dataclass(frozen=True)
 class RowMoment(Adjustment):
     r"""NorMuon's second moment of each row, of directions by the ball rule.
@@ -94,6 +97,7 @@ class RowMoment(Adjustment):
         return _core.LineMoment(columns=is_columns("rows", into), beta=beta, eps=self.eps)
 
 
+@checked
 @dataclass(frozen=True)
 class EntryMoment(Adjustment):
     r"""AdaMuon's second moment of each entry, of directions by the ball rule.
@@ -140,6 +144,7 @@ class OracleLength(Adjustment):
         return _core.OracleLength()
 
 
+@checked
 @dataclass(frozen=True)
 class RootMeanSquare(Adjustment):
     """Give the entries of the direction this root mean square."""
@@ -158,6 +163,7 @@ class RootMeanSquare(Adjustment):
         return _core.RootMeanSquare(self.value)
 
 
+@checked
 @dataclass(frozen=True)
 class TrustRatio(Adjustment):
     r"""Give the direction the length :math:`c \min(\|W\|_F, \text{limit})`, c being `coefficient`.
@@ -184,6 +190,7 @@ class TrustRatio(Adjustment):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class DecayInDirection(Adjustment):
     """Add weight decay to the direction, ``D - weight_decay * W``, so that adjustments after it see both (LAMB)."""

@@ -8,13 +8,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .._edge import _core
-from .._edge.values import (
-    MOMENTUM,
-    POSITIVE,
-    Schedulable,
-    check_count,
-)
-from .kronecker import FOLLOWING, SIDES, Products, on_sides
+from .._edge.arguments import checked
+from .._edge.values import MOMENTUM, POSITIVE, Schedulable, check_choice, check_count, check_seed
+from .kronecker import FOLLOWING, SIDES
 from .part import Lowering, Part, common_group
 
 
@@ -49,6 +45,7 @@ class Frame(Part, ABC):
         """Return the core's part."""
 
 
+@checked
 @dataclass(frozen=True)
 class PartnerMetric(Frame):
     r"""The metric of a factor of W = B A by the Gram matrix of the other factor.
@@ -78,15 +75,8 @@ class PartnerMetric(Frame):
         """Return the core's part; the transpose of a product has its factors the other way round."""
         return _core.PartnerMetric(left=bool(into.left) != into.transposed, eps=self.eps)
 
-    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
-        """Return the metric on both ways, for a rank that is the smaller side."""
-        return 2 * ((rows, cols, cols) if rows > cols else (rows, rows, cols),)
 
-    def eigendecompositions(self, rows: int, cols: int) -> tuple[int, ...]:
-        """Return that of the partner's Gram matrix, for such a rank."""
-        return (min(rows, cols),)
-
-
+@checked
 @dataclass(frozen=True)
 class RandomRange(Frame):
     """The span of `rank` randomly chosen columns of the estimate (rows, where it is tall).
@@ -99,8 +89,8 @@ class RandomRange(Frame):
     seed: int
 
     def __post_init__(self) -> None:
-        if self.rank < 1:
-            raise ValueError(f"rank must be at least 1, got {self.rank}")
+        check_count("rank", self.rank, least=1)
+        check_seed("seed", self.seed)
 
     @property
     def draws(self) -> bool:
@@ -116,6 +106,7 @@ class RandomRange(Frame):
         return _core.RandomRange(rank=self.rank, seed=self.seed)
 
 
+@checked
 @dataclass(frozen=True)
 class Eigenbasis(Frame):
     r"""Coordinates along the eigenvectors of averages of gradients: :math:`X \to Q_L^\top X Q_R`.
@@ -149,14 +140,10 @@ class Eigenbasis(Frame):
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("beta", self.beta)
         check_count("frequency", self.frequency, least=1)
-        if self.sides not in SIDES:
-            raise ValueError(f"sides must be one of {', '.join(map(repr, SIDES))}, got {self.sides!r}")
+        check_choice("sides", self.sides, SIDES)
         if self.largest is not None:
             check_count("largest", self.largest, least=0)
-        if self.following not in FOLLOWING:
-            raise ValueError(
-                f"following must be one of {', '.join(map(repr, FOLLOWING))}, got {self.following!r}"
-            )
+        check_choice("following", self.following, FOLLOWING)
 
     def turned(self, shape: tuple[int, int]) -> tuple[bool, bool]:
         """Return whether the left and the right side of a block of this shape turn."""
@@ -166,10 +153,6 @@ class Eigenbasis(Frame):
         largest = max(shape) if self.largest is None else self.largest
         wanted = ("left" if rows <= cols else "right") if self.sides == "smaller" else self.sides
         return wanted in ("both", "left") and rows <= largest, wanted in ("both", "right") and cols <= largest
-
-    def products(self, rows: int, cols: int) -> Products:
-        """Return those of the gradient, the estimate and the direction, and the Gram matrices."""
-        return on_sides(rows, cols, *self.turned((rows, cols)), times=3)
 
     def determined(self, shape: tuple[int, int]) -> bool:
         """Return whether one gradient has full rank on each side that turns, so that it determines the bases."""
@@ -191,6 +174,7 @@ class Eigenbasis(Frame):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class LaggedEigenbasis(Eigenbasis):
     """As `Eigenbasis`, in the order of SOAP: averages and bases change after the step.

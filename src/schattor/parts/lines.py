@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._edge.values import check_choice
 from .part import Lowering
 
 MODES = ("row", "col", "rowcol")
@@ -18,9 +19,7 @@ GROUP_OF = {"row": "right", "col": "left", "rowcol": "lines"}
 
 def place_of(what: str, mode: str) -> int:
     """Return the number of a mode in the core, or raise."""
-    if mode not in MODES:
-        raise ValueError(f"{what} must be one of {', '.join(map(repr, MODES))}, got {mode!r}")
-    return MODES.index(mode)
+    return MODES.index(check_choice(what, mode, MODES))
 
 
 LINES = ("rows", "columns")

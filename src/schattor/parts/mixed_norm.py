@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._edge import _core
+from .._edge.arguments import checked, renamed
 from .._edge.arrays import FloatArray, matrix_shape
 from .._edge.calls import compute_norm, compute_oracle
 from .._edge.values import EXPONENT, POSITIVE, Schedulable, at_step, show
@@ -18,6 +19,7 @@ from .geometries import Geometry, Schatten
 from .scalings import shape_factor
 
 
+@checked
 @dataclass(frozen=True)
 class Coupling:
     """The outer exponent r and the weights w_i of a mixed norm, apart from the norms of the blocks.
@@ -79,6 +81,7 @@ class MixedNorm:
     2.2361
     """
 
+    @checked
     def __init__(
         self,
         geometries: Mapping[str, Geometry],
@@ -110,6 +113,7 @@ class MixedNorm:
         return self.coupling.outer
 
     @classmethod
+    @checked
     def uniform(
         cls,
         params: Any,
@@ -139,10 +143,12 @@ class MixedNorm:
         >>> print(st.MixedNorm.uniform({"W": np.eye(2)}, 4, outer=2).geometries)
         {'W': Schatten(p=4, backend='auto', rcond=None, rtol=None)}
         """
-        chosen = geometry if isinstance(geometry, Geometry) else Schatten(geometry)
+        with renamed({"p": "geometry"}):
+            chosen = geometry if isinstance(geometry, Geometry) else Schatten(geometry)
         return cls(dict.fromkeys(_names(params), chosen), weights, outer=outer)
 
     @classmethod
+    @checked
     def from_patterns(
         cls,
         params: Any,
@@ -181,10 +187,12 @@ class MixedNorm:
         """
         return cls(match(patterns, _names(params), "patterns"), weights, outer=outer)
 
+    @checked
     def with_weights(self, weights: Schedulable | Mapping[str, Schedulable]) -> MixedNorm:
         """Return the same norm with other weights."""
         return MixedNorm(self.geometries, weights, outer=self.outer)
 
+    @checked
     def with_lipschitz(self, constants: Mapping[str, float]) -> MixedNorm:
         r"""Return the same norm with weights :math:`w_i = \sqrt{L_i}`.
 
@@ -202,6 +210,7 @@ class MixedNorm:
         }
         return self.with_weights(checked)
 
+    @checked
     def with_scale(self, params: Any, scale: str | float) -> MixedNorm:
         """Return the same norm with weights one over the shape factor: at r = inf the ball rule scaled by it.
 

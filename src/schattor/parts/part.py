@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._edge import _core
-from .._edge.values import Domain, Schedulable, Schedules
+from .._edge.values import Domain, Schedules
 
 if TYPE_CHECKING:
     from .._edge.backends import Backend
-    from .geometries import Geometry
 
 GROUPS = ("rotations", "orthogonal", "left", "right", "entries", "lines")
 
@@ -119,21 +118,6 @@ class Part(ABC):
         """The group that commutes with it, jointly with the weights, decay aside; see `schattor.Geometry`."""
         return common_group("rotations", *(child.equivariance for child in self.children()))
 
-    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
-        """Return the matrix products of every step on a block of this shape, as (p, q, r) for (p x q)(q x r).
-
-        What the step of a recipe is measured against; an oracle counts by itself.
-        """
-        return ()
-
-    def factorizations(self, rows: int, cols: int) -> tuple[tuple[int, int], ...]:
-        """Return the QR factorisations of every step on a block of this shape, as (m, n) for m x n matrices."""
-        return ()
-
-    def eigendecompositions(self, rows: int, cols: int) -> tuple[int, ...]:
-        """Return the orders of the symmetric matrices that a step on a block of this shape diagonalises, in double."""
-        return ()
-
     @property
     def homogeneous(self) -> bool:
         """Whether it has no unit of its own, such as a threshold, in which gradients are measured.
@@ -141,10 +125,6 @@ class Part(ABC):
         An eps is none: it is there for gradients that are nearly zero.
         """
         return all(child.homogeneous for child in self.children())
-
-    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
-        """Return the oracles that it calls itself in a step on a block of this shape, as (geometry, p, q, times)."""
-        return ()
 
 
 @dataclass(frozen=True)
@@ -155,6 +135,8 @@ class Lowering:
     ----------
     schedules : Schedules
         Takes in hyperparameters that are callables.
+    recipe : str
+        Name of the recipe, for errors; empty outside of an optimizer.
     fans : pair of int
         Fan-out and fan-in of the block, seen the right way round.
     transposed : bool
@@ -170,6 +152,7 @@ class Lowering:
     """
 
     schedules: Schedules = field(default_factory=Schedules)
+    recipe: str = ""
     fans: tuple[int, int] = (1, 1)
     transposed: bool = False
     left: bool | None = None
@@ -178,6 +161,20 @@ class Lowering:
     block: str = ""
     failure: _core.Failure | None = None
 
-    def value(self, what: str, domain: Domain, value: Schedulable) -> _core.Value:
-        """Return the core's value of a number or callable, checked against `domain`."""
-        return self.schedules.value(what, domain, value)
+    def value(
+        self,
+        what: str,
+        domain: Domain,
+        value: Any,
+        convert: Callable[[str, Any], float] | None = None,
+    ) -> _core.Value:
+        """Return the core's value of a number or callable, checked against `domain`.
+
+        `convert` makes a number of what a callable returns, as of a name; it is given a text for its errors, too.
+        """
+        return self.schedules.value(
+            f"{what} of {self.recipe}" if self.recipe and callable(value) else what,
+            domain,
+            value,
+            convert=convert,
+        )

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from .._edge import _core
 from .._edge.arrays import FloatArray
+from .._edge.values import check_choice
 from .adjustments import Adjustment
 from .bridge import Bridge, Context, PythonPart
 from .estimators import Estimator
@@ -166,8 +167,7 @@ class PythonScaling(PythonPart, Scaling):
 
     def lower(self, into: Lowering) -> _core.Scaling:
         """Return the core's part, which calls this one."""
-        if self.rule not in RULES:
-            raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}, got {self.rule!r}")
+        check_choice("rule", self.rule, RULES)
         return _core.PythonScaling(bridge=Bridge(self, into, "length"), rule=self.rule)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+
+from .._edge.arguments import checked
+from .._edge.values import check_choice, check_count, check_seed
 
 
 class Turns(ABC):
@@ -20,6 +22,7 @@ class Turns(ABC):
 ORDERS = ("ascending", "descending")
 
 
+@checked
 @dataclass(frozen=True)
 class Cyclic(Turns):
     """The blocks in their order, or from the last to the first, each for `every` steps; then again."""
@@ -28,9 +31,8 @@ class Cyclic(Turns):
     order: str = "descending"
 
     def __post_init__(self) -> None:
-        check_every(self.every)
-        if self.order not in ORDERS:
-            raise ValueError(f"order must be one of {', '.join(map(repr, ORDERS))}, got {self.order!r}")
+        check_count("every", self.every, least=1)
+        check_choice("order", self.order, ORDERS)
 
     def at(self, step: int, blocks: int) -> tuple[int, int]:
         """Return the number of the turn at this global step, from 0, and the position of the block that moves."""
@@ -39,6 +41,7 @@ class Cyclic(Turns):
         return turn, position if self.order == "ascending" else blocks - 1 - position
 
 
+@checked
 @dataclass(frozen=True)
 class Shuffled(Turns):
     """Each block once, for `every` steps, in an order drawn by `seed`; then in another one."""
@@ -47,9 +50,8 @@ class Shuffled(Turns):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_every(self.every)
-        if operator.index(self.seed) < 0:
-            raise ValueError(f"seed must not be negative, got {self.seed}")
+        check_count("every", self.every, least=1)
+        check_seed("seed", self.seed)
 
     def at(self, step: int, blocks: int) -> tuple[int, int]:
         """Return the number of the turn at this global step, from 0, and the position of the block that moves."""
@@ -58,12 +60,7 @@ class Shuffled(Turns):
         return turn, int(np.random.default_rng((self.seed, round_)).permutation(blocks)[position])
 
 
-def check_every(every: int) -> None:
-    """Raise unless a turn lasts a whole number of steps, at least one."""
-    if operator.index(every) < 1:
-        raise ValueError(f"every must be at least 1, got {every}")
-
-
+@checked
 @dataclass(frozen=True)
 class Pairing:
     """Pairs blocks whose names differ in their last component only: ``"layer/B"`` and ``"layer/A"``.

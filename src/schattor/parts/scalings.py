@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from .._edge import _core
-from .._edge.values import NON_NEGATIVE, POSITIVE, Schedulable, position, show
+from .._edge.arguments import checked
+from .._edge.values import FINITE, NON_NEGATIVE, POSITIVE, Schedulable, check_choice, position, show
 from .hosting import check_held
 from .part import Lowering, Part, common_degree
 
@@ -57,10 +58,7 @@ def shape_factor(scale: Scale, rows: int, cols: int) -> float:
         return POSITIVE.check(f"scale of a {rows} x {cols} block", scale(rows, cols)) if rows * cols else 1.0
     if not isinstance(scale, str):
         return POSITIVE.check("scale", scale)
-    if scale not in SHAPE_FACTORS:
-        raise ValueError(
-            f"scale must be a number or one of {', '.join(map(repr, SHAPE_FACTORS))}, got {scale!r}"
-        )
+    check_choice("scale", scale, SHAPE_FACTORS, other="a number")
     return SHAPE_FACTORS[scale](rows, cols) if rows * cols else 1.0
 
 
@@ -69,11 +67,15 @@ def show_scale(scale: Scale) -> str:
     return scale if isinstance(scale, str) else str(scale) if callable(scale) else show(scale)
 
 
+@checked
 @dataclass(frozen=True)
 class SmallerSide:
     """The shape factor min(m, n) to a power."""
 
     power: float
+
+    def __post_init__(self) -> None:
+        FINITE.check("power", self.power)
 
     def __call__(self, rows: int, cols: int) -> float:
         """Return the factor."""
@@ -102,6 +104,7 @@ class Scaling(Part, ABC):
         """Return the factor for a block of this shape that is no norm, at this global step."""
 
 
+@checked
 @dataclass(frozen=True)
 class NormScaling(Scaling):
     """The ball rule (length one) or the regularization rule (length of the dual norm), times a shape factor.
@@ -114,8 +117,7 @@ class NormScaling(Scaling):
     radius: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.rule not in RULES:
-            raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}, got {self.rule!r}")
+        check_choice("rule", self.rule, RULES)
         shape_factor(self.scale, 1, 1)
         POSITIVE.check("radius", self.radius)
 
@@ -157,15 +159,29 @@ class _DualNormScaling(Scaling, ABC):
         return f"{type(self).__name__}, {show_scale(self.scale)}"
 
 
+@checked
 @dataclass(frozen=True)
 class ClippedNorm(_DualNormScaling):
-    r"""Length :math:`\min(\rho, \|G\|_*)`: the regularization rule, clipped (arXiv 2506.01913)."""
+    r"""Length :math:`\min(\rho, \|G\|_*)`: the regularization rule, clipped (arXiv 2506.01913).
+
+    `joint` puts the sum of the dual norms of all blocks with such a scaling, whatever their recipe, in the place of
+    :math:`\|G\|_*`. `constrained` asks for the step towards the boundary of the ball, with an update that decays by
+    the whole lr: :math:`\|G\|_* + \langle G, W\rangle`, the gap of the conditional gradient method, is in the place
+    of the norm, and :math:`\min(\rho, \cdot)` a factor on the lr. That lr is held to [0, 1].
+    """
 
     rho: Schedulable = 1.0
+    joint: bool = False
+    constrained: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         POSITIVE.check_schedulable("rho", self.rho)
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether it is constrained."""
+        return self.constrained
 
     def degree(self, incoming: float | None) -> float | None:
         """Return None: the threshold has the units of the gradient."""
@@ -173,11 +189,13 @@ class ClippedNorm(_DualNormScaling):
 
     def lower(self, into: Lowering) -> _core.Scaling:
         """Return the core's part for a block of this shape."""
+        rho = into.value("rho", POSITIVE, self.rho)
         return _core.ClippedNorm(
-            shape_factor=self.factor(into.fans), rho=into.value("rho", POSITIVE, self.rho)
+            shape_factor=self.factor(into.fans), rho=rho, joint=self.joint, constrained=self.constrained
         )
 
 
+@checked
 @dataclass(frozen=True)
 class SmoothnessStep(_DualNormScaling):
     r"""Length :math:`\|G\|_* / (L_0 + L_1\|G\|_*)`, the step under :math:`(L_0, L_1)`-smoothness (arXiv 2505.13416)."""
@@ -202,6 +220,7 @@ class SmoothnessStep(_DualNormScaling):
         return _core.SmoothnessStep(shape_factor=self.factor(into.fans), L0=L0, L1=L1)
 
 
+@checked
 @dataclass(frozen=True)
 class NormPower(Scaling):
     r"""The ball direction times a power of the dual norm: 0 is the ball rule, 1 the regularization rule.
@@ -232,6 +251,7 @@ class NormPower(Scaling):
         return f"norm to the power {self.power:g}, {show_scale(self.scale)}"
 
 
+@checked
 @dataclass(frozen=True)
 class SwitchedScaling(Scaling):
     """One scaling out of several of the same rule, chosen anew in each step; see `schattor.Switched`."""

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from .._edge import _core
-from .._edge.values import MOMENTUM, NON_NEGATIVE, POSITIVE, Schedulable, check_count, show
-from .kronecker import Products
+from .._edge.arguments import checked
+from .._edge.values import (
+    MOMENTUM,
+    NON_NEGATIVE,
+    POSITIVE,
+    Schedulable,
+    check_choice,
+    check_count,
+    check_seed,
+    show,
+)
 from .part import Lowering, Part
 
 REFERENCES = ("last", "same_samples")
@@ -26,6 +34,7 @@ class Transform(Part, ABC):
         """Return the core's part."""
 
 
+@checked
 @dataclass(frozen=True)
 class L2Decay(Transform):
     """Add ``weight_decay * W`` to the gradient: the gradient of an L2 penalty."""
@@ -43,6 +52,7 @@ class L2Decay(Transform):
         return f"l2 {show(self.weight_decay)}"
 
 
+@checked
 @dataclass(frozen=True)
 class InverseInputMoment(Transform):
     r"""Newton-Muon's map of the gradient, :math:`G \leftarrow G (K + \rho I)^{-1}`.
@@ -85,11 +95,6 @@ class InverseInputMoment(Transform):
         check_count("frequency", self.frequency, least=1)
         check_count("blocks", self.blocks, least=1)
 
-    def products(self, rows: int, cols: int) -> Products:
-        """Return those of the gradient."""
-        width = cols // self.blocks
-        return ((rows, width, width),) * self.blocks
-
     @property
     def equivariance(self) -> str:
         """``"orthogonal"`` where K is one block; else only rotations of the rows, which have no name."""
@@ -109,6 +114,7 @@ class InverseInputMoment(Transform):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class VarianceReduction(Transform):
     r"""Add :math:`\gamma\frac{\beta}{1-\beta}(G - R)`, before an average with momentum :math:`\beta` (MARS).
@@ -125,10 +131,7 @@ class VarianceReduction(Transform):
     def __post_init__(self) -> None:
         NON_NEGATIVE.check_schedulable("gamma", self.gamma)
         MOMENTUM.check_schedulable("momentum", self.momentum)
-        if self.reference not in REFERENCES:
-            raise ValueError(
-                f"reference must be one of {', '.join(map(repr, REFERENCES))}, got {self.reference!r}"
-            )
+        check_choice("reference", self.reference, REFERENCES)
 
     def lower(self, into: Lowering) -> _core.Transform:
         """Return the core's part."""
@@ -137,6 +140,7 @@ class VarianceReduction(Transform):
         return _core.VarianceReduction(gamma=gamma, momentum=momentum, reference=self.reference)
 
 
+@checked
 @dataclass(frozen=True)
 class ClipNorm(Transform):
     r"""Shorten the gradient of each block to this Frobenius norm, :math:`G/\max(1, \|G\|_F/\text{limit})`."""
@@ -156,6 +160,7 @@ class ClipNorm(Transform):
         return _core.ClipNorm(into.value("limit", POSITIVE, self.limit))
 
 
+@checked
 @dataclass(frozen=True)
 class PrivateMean(Transform):
     r"""The Gaussian mechanism on the samples' gradients, which stands for the gradient from here on.
@@ -174,9 +179,7 @@ class PrivateMean(Transform):
     def __post_init__(self) -> None:
         POSITIVE.check_schedulable("clip", self.clip)
         NON_NEGATIVE.check_schedulable("noise_multiplier", self.noise_multiplier)
-        object.__setattr__(self, "seed", operator.index(self.seed))
-        if not 0 <= self.seed < 2**64:
-            raise ValueError(f"seed must be in [0, 2**64), got {self.seed}")
+        object.__setattr__(self, "seed", check_seed("seed", self.seed))
 
     @property
     def homogeneous(self) -> bool:

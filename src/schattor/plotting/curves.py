@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._edge.arguments import checked
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 Styles = Mapping[str, Mapping[str, Any]]
 
 
+@checked
 def plot_history(
     history: Mapping[str, ArrayLike] | ArrayLike,
     x: ArrayLike | None = None,
@@ -81,6 +84,7 @@ def plot_history(
     return ax
 
 
+@checked
 def plot_spectra(
     spectra: Mapping[str, ArrayLike] | ArrayLike,
     *,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._edge.arguments import checked
+from .._edge.values import list_names, nearest
 from ..diagnostics import CurvatureProfile, History, NormAlignment
 from .curves import Styles, finish, new_axes, plot_history
 
@@ -18,6 +20,7 @@ AGAINST_ONE = ("muon_ratio", "spectral_criterion")
 """Metrics that are compared with one."""
 
 
+@checked
 def plot_recorded(
     history: Mapping[str, ArrayLike],
     metric: str,
@@ -84,6 +87,7 @@ def plot_recorded(
     return ax
 
 
+@checked
 def plot_spectrum_history(
     history: Mapping[str, ArrayLike],
     block: str,
@@ -143,6 +147,7 @@ def plot_spectrum_history(
     return ax
 
 
+@checked
 def plot_curvature_profile(
     profiles: Mapping[str, CurvatureProfile] | CurvatureProfile,
     *,
@@ -199,6 +204,7 @@ def plot_curvature_profile(
     return ax
 
 
+@checked
 def plot_norm_alignment(alignment: NormAlignment, *, ax: Axes | None = None) -> Axes:
     """Draw the table of which norm fits: blocks down, norms across, predicted decrease over the best as colour.
 
@@ -241,6 +247,7 @@ def plot_norm_alignment(alignment: NormAlignment, *, ax: Axes | None = None) -> 
     return ax
 
 
+@checked
 def plot_fisher_fit(
     errors: Mapping[str, Mapping[str, float]] | Mapping[str, float], *, ax: Axes | None = None
 ) -> Axes:
@@ -296,7 +303,10 @@ def _chosen(history: History, metric: str, block: str | None) -> dict[str, NDArr
     if block is None:
         return found
     if block not in found:
-        raise KeyError(f"{metric} was recorded of {', '.join(map(repr, found))} only, not of {block!r}")
+        raise KeyError(
+            f"block must be one of {list_names(found)}, of which {metric} was recorded, got {block!r}"
+            f"{nearest(block, found)}"
+        )
     return {block: found[block]}
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
-from .._edge.values import POSITIVE, check_count
+from .._edge.values import FRACTION, POSITIVE, check_count
 from ..linalg.matrices import matrix
 from .problem import ALL, Blocks, Chosen, Pairs, Params, Rng, SampledProblem, store
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MatrixCompletion(SampledProblem):
     r"""Squared error of a product of two factors on the entries of a matrix that are seen.
 
@@ -67,6 +68,7 @@ class MatrixCompletion(SampledProblem):
         store(self, observed=M, seen=seen, U=U, V=V)
 
     @classmethod
+    @checked
     def random(
         cls,
         shape: tuple[int, int],
@@ -96,6 +98,7 @@ class MatrixCompletion(SampledProblem):
         for name, count in (("rows", shape[0]), ("columns", shape[1]), ("rank", rank)):
             check_count(name, count, least=1)
         POSITIVE.check("scale", scale)
+        FRACTION.check("fraction", fraction)
         generator = np.random.default_rng(rng)
         m, n = shape
         M = generator.standard_normal((m, rank)) @ generator.standard_normal((rank, n))

@@ -14,7 +14,7 @@ from ..parts.mixed_norm import MixedNorm
 from .problem import Blocks, Params, Problem, Rng, Smooth
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Joint(Problem):
     r"""The sum of problems in different variables: many blocks, none of which sees the others.
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
-from .._edge.values import NON_NEGATIVE, check_count
+from .._edge.values import FINITE, NON_NEGATIVE, check_count
 from ..linalg.matrices import matrix, power, semidefinite
 from .problem import Blocks, Params, Problem, Rng, product_constant, random_rotation, store
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MatrixLeastSquares(Problem):
     r"""Least squares of bilinear measurements: a matrix is learned from single numbers.
 
@@ -69,6 +70,7 @@ class MatrixLeastSquares(Problem):
         NON_NEGATIVE.check("label_noise", self.label_noise)
 
     @classmethod
+    @checked
     def power_law(
         cls,
         rows: int,
@@ -106,6 +108,8 @@ class MatrixLeastSquares(Problem):
         """
         for name, count in (("rows", rows), ("columns", columns)):
             check_count(name, count, least=1)
+        FINITE.check("data_exponent", data_exponent)
+        FINITE.check("target_exponent", target_exponent)
         generator = np.random.default_rng(rng)
         U, V = (random_rotation(n, generator) if rotate else np.eye(n) for n in (rows, columns))
         i, j = np.arange(1.0, rows + 1), np.arange(1.0, columns + 1)

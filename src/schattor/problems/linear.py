@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from ..linalg.matrices import matrix
 from .losses import SQUARED
@@ -14,7 +15,7 @@ from .network import Network, check_lengths, distributions, store_samples
 from .problem import Rng, product_constant, store
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SoftmaxRegression(Network):
     r"""Cross-entropy of the softmax of a linear map, without bias.
 
@@ -77,7 +78,7 @@ class SoftmaxRegression(Network):
         return _linear_constant(self.inputs, self.targets.shape[1], p) / 2
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LinearRegression(Network):
     r"""Squared loss of a linear map, without bias.
 
@@ -144,6 +145,7 @@ class LinearRegression(Network):
         return _linear_constant(self.inputs, self.targets.shape[1], p)
 
 
+@checked
 def gaussian_like(inputs: npt.ArrayLike, rng: Rng = None) -> FloatArray:
     """Return Gaussian inputs of equal shape and mean square, without the structure of the given ones.
 

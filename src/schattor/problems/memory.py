@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from .._edge.values import NON_NEGATIVE, check_count
 from ..linalg.matrices import matrix
@@ -13,7 +14,7 @@ from .network import Network
 from .problem import Rng, store
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AssociativeMemory(Network):
     r"""A matrix that maps keys to values, the pairs being asked for with unequal frequencies.
 
@@ -62,6 +63,7 @@ class AssociativeMemory(Network):
         store(self, keys=keys, values=values, weights=weights, inputs=keys, targets=np.eye(len(keys)))
 
     @classmethod
+    @checked
     def random(
         cls, pairs: int, dimension: int, *, exponent: float = 1.0, rng: Rng = None
     ) -> AssociativeMemory:

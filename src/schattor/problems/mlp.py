@@ -9,14 +9,16 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
+from .._edge.values import check_choice
 from ..linalg.matrices import matrix
 from .losses import ACTIVATIONS
 from .network import Network, distributions, store_samples
 from .problem import Blocks, Rng, store
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MLP(Network):
     r"""A multilayer perceptron without biases, cross-entropy of the softmax of its outputs.
 
@@ -61,8 +63,7 @@ class MLP(Network):
         store_samples(self)
         targets = distributions(self.targets, len(self.inputs))
         weights = tuple(matrix(W, f"weights[{i}]") for i, W in enumerate(self.weights))
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}")
+        check_choice("activation", self.activation, ACTIVATIONS)
         widths = [self.inputs.shape[1], *(len(W) for W in weights)]
         if [W.shape[1] for W in weights] != widths[:-1] or widths[-1] != targets.shape[1] or not weights:
             shapes = [W.shape for W in weights]
@@ -72,6 +73,7 @@ class MLP(Network):
         store(self, targets=targets, weights=weights, _activation=ACTIVATIONS[self.activation])
 
     @classmethod
+    @checked
     def random(
         cls,
         inputs: FloatArray,

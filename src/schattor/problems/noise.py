@@ -11,12 +11,12 @@ import numpy as np
 from .._edge.arrays import FloatArray
 from .._edge.values import Domain, check_count
 from ..linalg.matrices import semidefinite
-from .problem import Blocks, Params, Problem, Rng, store
+from .problem import Blocks, Params, Problem, Rng, short_repr, store
 
 _ABOVE_TWO = Domain("above 2 and finite", lambda x: 2 < x < np.inf)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Noise(ABC):
     r"""Random matrices of mean zero whose covariance on the smaller side is chosen.
 
@@ -31,6 +31,9 @@ class Noise(ABC):
             check_count(name, count, least=1)
         V = np.asarray(self.deviation, dtype=np.float64)
         store(self, deviation=semidefinite(np.diag(V) if V.ndim == 1 else V, min(self.shape), "deviation"))
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
     @property
     def covariance(self) -> FloatArray:
@@ -59,7 +62,7 @@ class Noise(ABC):
         """Return draws whose entries are uncorrelated, with mean zero and variance one."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GaussianNoise(Noise):
     r"""Gaussian matrices with a chosen covariance.
 
@@ -90,7 +93,7 @@ class GaussianNoise(Noise):
         return rng.standard_normal((count, *self.shape))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StudentNoise(Noise):
     r"""Heavy-tailed matrices with a chosen covariance: multivariate Student t.
 
@@ -132,7 +135,7 @@ class StudentNoise(Noise):
         return np.asarray(Z * np.sqrt((nu - 2) / rng.chisquare(nu, size=(count, 1, 1))))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WithNoise(Problem):
     """A problem with noise added to its stochastic gradients, which is the same everywhere.
 

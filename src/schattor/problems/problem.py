@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -23,12 +24,37 @@ Pairs: TypeAlias = dict[str, tuple[FloatArray, FloatArray]]
 ALL = slice(None)
 
 
+def short_repr(instance: Any) -> str:
+    """Return a dataclass as it is made, its arrays as their shapes."""
+    values = (
+        {field.name: getattr(instance, field.name) for field in fields(instance)}
+        if is_dataclass(instance)
+        else {}
+    )
+    return (
+        f"{type(instance).__name__}({', '.join(f'{name}={_short(value)}' for name, value in values.items())})"
+    )
+
+
+def _short(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"<{' x '.join(map(str, value.shape))}>"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {_short(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(_short, value))})"
+    return repr(value)
+
+
 class Problem(ABC):
     """A function of named matrices to be minimised, with everything about it that is known exactly.
 
     The problems of this module are frozen and work in float64. `start` gives the blocks, with which all other methods
     are called; they return dicts with the same names.
     """
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
     @property
     def lower_bound(self) -> float:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from .._edge.values import check_count
 from ..linalg.matrices import matrix, semidefinite
 from .problem import Blocks, Params, Problem, Rng, product_constant, random_rotation, store
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MatrixQuadratic(Problem):
     r"""A quadratic form of the distance from a target, with one curvature matrix for all columns.
 
@@ -57,6 +58,7 @@ class MatrixQuadratic(Problem):
         store(self, target=target, Q=semidefinite(self.Q, len(target), "Q"))
 
     @classmethod
+    @checked
     def random(cls, spectrum: npt.ArrayLike, columns: int, rng: Rng = None) -> MatrixQuadratic:
         """Return the problem with chosen eigenvalues of Q, random eigenvectors and a Gaussian target.
 

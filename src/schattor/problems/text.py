@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from .._edge.values import check_count
 
@@ -62,6 +63,7 @@ def documentation_record() -> dict[str, Any]:
     }
 
 
+@checked
 def documentation_features(
     classes: int = 10, features: int = 256
 ) -> tuple[FloatArray, npt.NDArray[np.int64]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 
-from .._edge.values import NON_NEGATIVE, Schedulable
+from .._edge.arguments import checked
+from .._edge.values import NON_NEGATIVE, Schedulable, show
 from ..parts import (
     Additive,
     Adjustment,
@@ -42,6 +43,7 @@ def _check_part(slot: str, part: object, kinds: tuple[type, ...]) -> None:
         raise TypeError(f"{slot} must be {names}, got {part!r}{hint}")
 
 
+@checked
 @dataclass(frozen=True)
 class Recipe:
     """The parts of one optimizer, slot by slot; made by the functions of `schattor.recipes`.
@@ -166,14 +168,30 @@ class Recipe:
             if self.frame is not None:
                 raise ValueError(f"{name_of(self.update)} cannot serve {name_of(self.frame)}: {why}")
 
+    def __repr__(self) -> str:
+        lines = [f"Recipe {self.name}, lr {show(self.lr)}"]
+        for slot in fields(self)[2:]:
+            value = getattr(self, slot.name)
+            if value != (slot.default if slot.default_factory is MISSING else slot.default_factory()):
+                text = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+                lines.append(f"  {slot.name:<14} {text}")
+        return "\n".join(lines)
+
     def geometry_of(self, block: str) -> Geometry:
         """Return the geometry of the block of this name."""
         return self.geometry.geometries[block] if isinstance(self.geometry, MixedNorm) else self.geometry
 
     def matrix_of(self, block: str) -> bool:
         """Return whether a part of the block of this name works on matrices; see `parts.Geometry`."""
+        if isinstance(self.geometry, MixedNorm) and block not in self.geometry.geometries:
+            return False  # refused for its name
         others = [part for part in self.parts if not isinstance(part, Geometry)]
         return any(part.matrix for part in (self.geometry_of(block), *others))
+
+    @property
+    def block_coupling(self) -> Coupling | None:
+        """The coupling of the blocks: its own, or that of its mixed norm; None where they are alone."""
+        return self.geometry.coupling if isinstance(self.geometry, MixedNorm) else self.coupling
 
     @property
     def _geometries(self) -> tuple[Geometry, ...]:

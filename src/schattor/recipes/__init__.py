@@ -6,8 +6,9 @@ same name in `schattor` is the optimizer that follows it for all blocks.
 
 from typing import Any
 
+from .._edge.values import nearest
 from ._table import RecipeRow as RecipeRow
-from ._table import describe
+from ._table import RecipeTable, describe
 from .adagrad import adadelta, adagrad, rmsprop
 from .adam import adabelief, adam, adamw, amsgrad, radam
 from .badam import badam
@@ -93,14 +94,20 @@ __all__ = [
 _REGISTRY: dict[str, RecipeFunction[Any]] = {name: globals()[name] for name in __all__}
 
 
-def table() -> list[RecipeRow]:
+def __getattr__(name: str) -> Any:
+    raise AttributeError(
+        f"there is no recipe {name!r}; st.recipes.table() lists them{nearest(name, __all__)}"
+    )
+
+
+def table() -> RecipeTable:
     """Return a row of facts for every recipe, read off the recipes themselves.
 
     Returns
     -------
     list of RecipeRow
         With the attributes name, family, source, defaults, presets, deviations, state (names and shapes), memory (in
-        units of the block), degree, equivariance, requires and matrices_only.
+        units of the block), degree, equivariance, requires and matrices_only. The list prints as a table.
 
     Examples
     --------
@@ -108,4 +115,4 @@ def table() -> list[RecipeRow]:
     >>> adam.state, adam.memory, adam.degree, adam.equivariance
     ((('average', 'm x n'), ('second_moment', 'm x n')), 2.0, 0, 'entries')
     """
-    return [describe(function) for function in _REGISTRY.values()]
+    return RecipeTable(describe(function) for function in _REGISTRY.values())

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .._edge.arrays import FloatArray
+from .._tables import html_table, table
 from ..optimizer.optimizer import Optimizer
 from ..recipe.recipe import Recipe
 from .registry import RecipeFunction
@@ -20,6 +21,7 @@ _SYMBOLS = {
     (_ROWS, _ROWS): "min(m, n)",
     (_COLS, _COLS): "max(m, n)",
 }
+HEADER = ("recipe", "family", "memory", "degree", "equivariance", "requires", "presets")
 _Arrays: TypeAlias = dict[str, FloatArray]
 
 
@@ -61,6 +63,33 @@ class RecipeRow:
     equivariance: str
     requires: tuple[str, ...]
     matrices_only: bool
+
+
+class RecipeTable(list[RecipeRow]):
+    """The rows of all recipes; it prints as a table."""
+
+    def _title(self) -> str:
+        return f"{len(self)} recipes"
+
+    def _cells(self) -> list[list[str]]:
+        return [
+            [
+                row.name,
+                row.family,
+                f"{row.memory:g}",
+                "none" if row.degree is None else f"{row.degree:g}",
+                row.equivariance,
+                ", ".join(row.requires),
+                ", ".join(row.presets),
+            ]
+            for row in self
+        ]
+
+    def __repr__(self) -> str:
+        return self._title() + "\n" + table(HEADER, self._cells())
+
+    def _repr_html_(self) -> str:
+        return html_table(self._title(), HEADER, self._cells())
 
 
 def describe(function: RecipeFunction[Any]) -> RecipeRow:

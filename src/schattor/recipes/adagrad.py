@@ -17,7 +17,11 @@ from .adam import InverseTime, metric
 from .registry import decay_parts, recipe
 
 
-@recipe(family="diagonal", source="Duchi, Hazan, Singer, JMLR 2011; torch.optim.Adagrad")
+@recipe(
+    family="diagonal",
+    source="Duchi, Hazan, Singer, JMLR 2011; torch.optim.Adagrad",
+    names={"initial": "initial_accumulator_value"},
+)
 def adagrad(
     *,
     lr: Schedulable = 1e-2,
@@ -74,6 +78,7 @@ def adagrad(
     family="diagonal",
     source="Tieleman and Hinton, Coursera lecture 6.5, 2012; torch.optim.RMSprop",
     deviations=("Where rounding makes the centred V negative it counts as zero; torch returns NaN.",),
+    names={"beta": "alpha"},
 )
 def rmsprop(
     *,
@@ -135,7 +140,11 @@ def rmsprop(
     )
 
 
-@recipe(family="diagonal", source="Zeiler, arXiv 1212.5701; torch.optim.Adadelta")
+@recipe(
+    family="diagonal",
+    source="Zeiler, arXiv 1212.5701; torch.optim.Adadelta",
+    names={"beta": "rho"},
+)
 def adadelta(
     *,
     lr: Schedulable = 1.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .._edge.arguments import checked
 from .._edge.values import Schedulable
 from ..parts import Cyclic
 from ..recipe.recipe import Recipe
@@ -11,6 +12,7 @@ from .adam import adamw
 from .registry import Pair, recipe
 
 
+@checked
 def block_coordinate(inner: Recipe, *, every: int = 50, order: str = "descending") -> Recipe:
     """Return a recipe that moves its blocks in turns, each for a number of steps with a state of its own.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._edge.backends import NewtonSchulz
-from .._edge.values import NON_NEGATIVE, Domain, Schedulable, at_step
+from .._edge.values import FINITE, NON_NEGATIVE, Domain, Schedulable, at_step
 from ..parts import (
     NormPower,
     NormScaling,
@@ -188,7 +188,7 @@ def inverted(*, lr: Schedulable, c: float = 0.75, momentum: Schedulable = 0.95) 
     """Return Freon for c above 1/2, by a full SVD; at c = 1 the mean is the geometric one."""
     return replace(
         freon(lr=lr, momentum=momentum),
-        preconditioner=SpectralMap(1 - 2 * c),
+        preconditioner=SpectralMap(1 - 2 * FINITE.check("c", c)),
         geometry=Lp(2.0),
         scaling=NormScaling("regularization"),
     )

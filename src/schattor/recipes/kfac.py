@@ -25,6 +25,7 @@ from .registry import decay_parts, recipe
         "The inverses are by eigenvalues in double precision, in the first step and in every one that the frequency "
         "divides, counted from 1.",
     ),
+    names={"frequency": "precondition_frequency"},
 )
 def kfac(
     *,
@@ -107,6 +108,7 @@ def kfac(
         "nesterov=False there leaves out the momentum; here it leaves out the step ahead.",
         "Every step must be given activations, though only those of the steps that renew K are read.",
     ),
+    names={"frequency": "precondition_frequency"},
 )
 def newton_muon(
     *,

@@ -24,6 +24,7 @@ from .registry import Pair, check_pair, decay_parts, recipe
         "The paper divides by the sum of the norms of gradient and decay, optax by the norm of their sum, as here.",
         "Biases are not left out by themselves: route them to `sgd`.",
     ),
+    names={"coefficient": "trust_coefficient"},
 )
 def lars(
     *,
@@ -86,6 +87,7 @@ def lars(
     family="layerwise",
     source="You et al., arXiv 1904.00962, in the form of optax.lamb",
     deviations=("Biases and gains are not left out by themselves: route them to `adamw`.",),
+    names={"limit": "largest_norm"},
 )
 def lamb(
     *,

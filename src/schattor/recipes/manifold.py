@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._edge.backends import NewtonSchulz
+from .._edge.backends import Coefficients, NewtonSchulz
 from .._edge.values import Schedulable
 from ..parts import (
     IntrinsicStiefel,
@@ -35,7 +35,7 @@ def lora_muon(
     momentum: Schedulable = 0.9,
     weight_decay: Schedulable = 0.0,
     eps: float = 1e-8,
-    coefficients: str = "polar_express",
+    coefficients: Coefficients = "polar_express",
     steps: int | None = None,
     pair: tuple[str, str] = ("B", "A"),
 ) -> Recipe:
@@ -58,8 +58,8 @@ def lora_muon(
         Of the product; :math:`\eta\lambda < 1`.
     eps : float
         Positive; added to the Gram matrices, so in the unit of squared weights.
-    coefficients : str
-        A name from `schattor.linalg.coefficient_sets`.
+    coefficients : str or triples of float
+        A name from `schattor.linalg.coefficient_sets`, or your own as in `schattor.linalg.NewtonSchulz`.
     steps : int, optional
         Default: the number that the set was made for.
     pair : tuple of str

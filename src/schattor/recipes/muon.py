@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._edge.backends import NewtonSchulz
+from .._edge.backends import Coefficients, NewtonSchulz
 from .._edge.values import Schedulable
 from ..parts import NormScaling
 from ..parts.estimators import EMA
@@ -31,7 +31,7 @@ def muon(
     weight_decay: Schedulable = 0.0,
     decay: str = "decoupled",
     scale: str | float = "original",
-    coefficients: str = "muon",
+    coefficients: Coefficients = "muon",
     steps: int | None = None,
 ) -> Recipe:
     r"""Muon: orthogonalised momentum, with Keller Jordan's conventions.
@@ -52,8 +52,8 @@ def muon(
     decay : {"decoupled", "l2", "independent", "cautious"}
     scale : str or float
         Shape factor; see `schattor.parts.shape_factor`.
-    coefficients : str
-        A name from `schattor.linalg.coefficient_sets`.
+    coefficients : str or triples of float
+        A name from `schattor.linalg.coefficient_sets`, or your own as in `schattor.linalg.NewtonSchulz`.
     steps : int, optional
         Default: the number that the set was made for.
 
@@ -92,10 +92,18 @@ def muon(
 
 @muon.preset
 def torch(
-    *, lr: Schedulable = 1e-3, weight_decay: Schedulable = 0.1, scale: str | float = "original"
+    *,
+    lr: Schedulable = 1e-3,
+    weight_decay: Schedulable = 0.1,
+    scale: str | float = "original",
+    coefficients: Coefficients = "muon",
+    steps: int | None = None,
 ) -> Recipe:
-    """Return Muon with the defaults of ``torch.optim.Muon``; its ``adjust_lr_fn`` is `scale`."""
-    return muon(lr=lr, weight_decay=weight_decay, scale=scale)
+    """Return Muon with the defaults of ``torch.optim.Muon``.
+
+    Its ``adjust_lr_fn`` is `scale`, its ``ns_coefficients`` are `coefficients` and its ``ns_steps`` `steps`.
+    """
+    return muon(lr=lr, weight_decay=weight_decay, scale=scale, coefficients=coefficients, steps=steps)
 
 
 @muon.preset

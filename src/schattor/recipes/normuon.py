@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from .._edge.backends import NewtonSchulz
-from .._edge.values import Schedulable
+from .._edge.backends import Coefficients, NewtonSchulz
+from .._edge.values import (
+    Schedulable,
+    check_choice,
+)
 from ..parts import (
     EntryMoment,
     LineNormalization,
@@ -90,8 +93,7 @@ def muon_plus(
     array([[-1.,  0.],
            [ 0., -1.]])
     """
-    if mode not in _ORDERS:
-        raise ValueError(f"mode must be one of {', '.join(map(repr, _ORDERS))}, got {mode!r}")
+    check_choice("mode", mode, _ORDERS)
     return Recipe(
         name="muon_plus",
         lr=lr,
@@ -186,6 +188,7 @@ _IN_DTYPE = "Newton-Schulz runs in the dtype of the block, in the source in bflo
         "A convolution is one matrix, whose rows are its output channels; the source averages over its last axis.",
         "A missing gradient (None) leaves the block alone; the source takes it as zero.",
     ),
+    names={"beta": "beta2"},
 )
 def normuon(
     *,
@@ -195,7 +198,7 @@ def normuon(
     beta2: Schedulable = 0.95,
     weight_decay: Schedulable = 0.0,
     decay: str = "decoupled",
-    coefficients: str = "muon",
+    coefficients: Coefficients = "muon",
     steps: int | None = None,
 ) -> Recipe:
     r"""NorMuon: Muon whose rows share a second moment each.
@@ -217,8 +220,8 @@ def normuon(
         Rate of the second moment of the rows; it starts at zero and is not debiased, which the last quotient undoes.
     weight_decay : float or callable
     decay : {"decoupled", "l2", "independent", "cautious"}
-    coefficients : str
-        A name from `schattor.linalg.coefficient_sets`.
+    coefficients : str or triples of float
+        A name from `schattor.linalg.coefficient_sets`, or your own as in `schattor.linalg.NewtonSchulz`.
     steps : int, optional
         Default: the number that the set was made for.
 
@@ -267,7 +270,7 @@ def adamuon(
     eps: Schedulable = 1e-8,
     weight_decay: Schedulable = 0.01,
     decay: str = "decoupled",
-    coefficients: str = "muon",
+    coefficients: Coefficients = "muon",
     steps: int | None = None,
 ) -> Recipe:
     r"""AdaMuon: the polar factor of signs, divided by the root of its own second moment.
@@ -289,8 +292,8 @@ def adamuon(
         Added to the root.
     weight_decay : float or callable
     decay : {"decoupled", "l2", "independent", "cautious"}
-    coefficients : str
-        A name from `schattor.linalg.coefficient_sets`.
+    coefficients : str or triples of float
+        A name from `schattor.linalg.coefficient_sets`, or your own as in `schattor.linalg.NewtonSchulz`.
     steps : int, optional
         Default: the number that the set was made for.
 

@@ -26,6 +26,7 @@ _POLYNOMIALS = {1: "cubic", 2: "quintic"}
         "The defaults are ours; no public code was found.",
     ),
     example={"rng": 0},
+    names={"steps": "iterations"},
 )
 def dp_muon(
     *,

@@ -20,6 +20,7 @@ from .registry import Pair, check_pair, decay_parts, recipe
         "Bias corrections count the steps of each block; the code counts those of all.",
         "While all gradients have been zero the code takes no step; here decay acts.",
     ),
+    names={"start": "d0", "coefficient": "d_coef", "growth": "growth_rate"},
 )
 def prodigy(
     *,

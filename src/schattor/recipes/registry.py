@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, ParamSpec, TypeAlias
 
-from .._edge.values import NON_NEGATIVE, Schedulable
+from .._edge.arguments import Arguments, renamed
+from .._edge.values import MOMENTUM, NON_NEGATIVE, Domain, Schedulable, check_choice, nearest
 from ..parts import (
     Additive,
     L2Decay,
@@ -30,6 +31,7 @@ class RecipeFunction(Generic[P]):
         source: str,
         deviations: tuple[str, ...] = (),
         example: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         self.__doc__ = _with_source(function.__doc__ or "", source, deviations)
@@ -39,11 +41,15 @@ class RecipeFunction(Generic[P]):
         self.deviations = deviations
         self.presets: dict[str, Callable[..., Recipe]] = {}
         self._function = function
+        self._arguments = Arguments(function)
+        self._names = names or {}
         self._example = example or {}
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Recipe:
         """Return the recipe with these hyperparameters."""
-        return self._function(*args, **kwargs)
+        self._arguments.check(args, kwargs)
+        with renamed(self._names):
+            return self._function(*args, **kwargs)
 
     def example(self, **changed: Any) -> Recipe:
         """Return the recipe at its defaults and, where there is none, at typical values."""
@@ -51,17 +57,30 @@ class RecipeFunction(Generic[P]):
 
     def preset(self, function: Callable[..., Recipe]) -> Callable[..., Recipe]:
         """Register a variant of the recipe under the function's name."""
-        self.presets[function.__name__] = function
-        return function
+        arguments = Arguments(function, f"{self.name}.{function.__name__}")
+
+        @functools.wraps(function)
+        def made(*args: Any, **kwargs: Any) -> Recipe:
+            arguments.check(args, kwargs)
+            with renamed(self._names):
+                return function(*args, **kwargs)
+
+        self.presets[function.__name__] = made
+        return made
 
     def __getattr__(self, name: str) -> Callable[..., Recipe]:
-        try:
-            return self.__dict__["presets"][name]  # type: ignore[no-any-return]
-        except KeyError:
-            raise AttributeError(f"recipe {self.__dict__.get('name')!r} has no preset {name!r}") from None
+        presets: dict[str, Callable[..., Recipe]] = self.__dict__.get("presets", {})
+        if name in presets:
+            return presets[name]
+        has = f"; it has {', '.join(presets)}{nearest(name, presets)}" if presets else ""
+        raise AttributeError(f"recipe {self.__dict__.get('name')!r} has no preset {name!r}{has}")
 
     def __repr__(self) -> str:
-        return f"<recipe {self.name}{inspect.signature(self._function)}>"
+        given = [
+            p.name if p.default is p.empty else f"{p.name}={p.default!r}"
+            for p in self.signature().parameters.values()
+        ]
+        return f"<recipe {self.name}({', '.join(given)})>"
 
     def signature(self) -> inspect.Signature:
         """Return the signature of the function."""
@@ -69,15 +88,21 @@ class RecipeFunction(Generic[P]):
 
 
 def recipe(
-    *, family: str, source: str, deviations: tuple[str, ...] = (), example: Mapping[str, Any] | None = None
+    *,
+    family: str,
+    source: str,
+    deviations: tuple[str, ...] = (),
+    example: Mapping[str, Any] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[P, Recipe]], RecipeFunction[P]]:
     """Make a function that returns a `Recipe` one of the package's recipes.
 
     `deviations` are sentences that name each difference from the source; they and the source become the first of the
     docstring's notes. `example` holds typical values of arguments, besides lr, that must be given or whose defaults
-    show too little of the method.
+    show too little of the method. `names` says which of the recipe's arguments stands behind one of a part that is
+    called otherwise, for messages.
     """
-    return lambda function: RecipeFunction(function, family, source, deviations, example)
+    return lambda function: RecipeFunction(function, family, source, deviations, example, names)
 
 
 def _with_source(text: str, source: str, deviations: tuple[str, ...]) -> str:
@@ -93,13 +118,11 @@ def _with_source(text: str, source: str, deviations: tuple[str, ...]) -> str:
     return "\n\n".join([before.rstrip(), head + notes[0], *notes[1:], after]).rstrip()
 
 
-def check_pair(betas: Pair) -> Pair:
+def check_pair(betas: Pair, second: Domain = MOMENTUM) -> Pair:
     """Return the rates of two averages, or raise."""
-    try:
-        first, second = betas
-    except (TypeError, ValueError):
-        raise ValueError(f"betas must be a pair of numbers in [0, 1), got {betas!r}") from None
-    return first, second
+    MOMENTUM.check_schedulable("betas[0]", betas[0])
+    second.check_schedulable("betas[1]", betas[1])
+    return betas[0], betas[1]
 
 
 def decay_parts(decay: str, weight_decay: Schedulable) -> dict[str, Any]:
@@ -108,8 +131,5 @@ def decay_parts(decay: str, weight_decay: Schedulable) -> dict[str, Any]:
         NON_NEGATIVE.check_schedulable("weight_decay", weight_decay)
         transforms = () if weight_decay == 0 else (L2Decay(weight_decay),)
         return {"transforms": transforms, "update": Additive()}
-    if decay not in ("decoupled", "independent", "cautious", "after"):
-        raise ValueError(
-            f"decay must be 'decoupled', 'l2', 'independent', 'cautious' or 'after', got {decay!r}"
-        )
+    check_choice("decay", decay, ("decoupled", "l2", "independent", "cautious", "after"))
     return {"update": Additive("none" if weight_decay == 0 else decay, weight_decay)}

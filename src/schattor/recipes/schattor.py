@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from .._edge.values import Schedulable
+from .._edge.values import Schedulable, check_choice
 from ..drivers.exponent import AdaptiveExponent
 from ..drivers.theory import from_theory
 from ..parts import NormScaling
@@ -23,10 +23,8 @@ KINDS: dict[str, type[EMA] | type[HeavyBall]] = {"ema": EMA, "heavy_ball": Heavy
 
 def momentum_of(kind: str, momentum: Schedulable, init: str, nesterov: bool) -> Estimator:
     """Return the estimator of this kind."""
-    if kind not in KINDS:
-        raise ValueError(f"momentum_kind must be one of {', '.join(map(repr, KINDS))}, got {kind!r}")
-    if init not in ("first", "zero"):
-        raise ValueError(f"momentum_init must be 'first' or 'zero', got {init!r}")
+    check_choice("momentum_kind", kind, KINDS)
+    check_choice("momentum_init", init, ("first", "zero"))
     return KINDS[kind](momentum=momentum, init=init, nesterov=nesterov)
 
 
@@ -112,7 +110,7 @@ def schattor(
            [0.   , 0.951]])
     """
     if norm is None and p is None:
-        raise TypeError("schattor needs p= (a Schatten exponent) or norm= (a MixedNorm)")
+        raise TypeError("schattor needs p= (a Schatten exponent) or norm= (a MixedNorm), got None for both")
     if norm is not None and not (p is None and outer is None and weights is None):
         raise TypeError("norm= brings its own exponents, outer= and weights=; give it alone")
     driver: Driver | None = from_theory(lr, momentum, theory)

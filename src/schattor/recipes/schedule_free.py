@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .._edge.arguments import checked
 from .._edge.values import FRACTION, Schedulable
 from ..parts import Additive, ScheduleFree
 from ..parts.estimators import NoMomentum
@@ -18,6 +19,7 @@ _MODES = (
 )
 
 
+@checked
 def schedule_free(
     inner: Recipe, *, beta: float = 0.9, r: float = 0.0, weight_lr_power: float = 2.0
 ) -> Recipe:

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from .._edge.backends import NewtonSchulz
-from .._edge.values import Schedulable
+from .._edge.values import (
+    Schedulable,
+    check_choice,
+)
 from ..parts import (
     Additive,
     ClippedNorm,
@@ -97,8 +100,7 @@ def scion(
     array([[-0.05,  0.  ],
            [ 0.  , -0.05]])
     """
-    if norm not in SCION_NORMS:
-        raise ValueError(f"norm must be one of {', '.join(map(repr, SCION_NORMS))}, got {norm!r}")
+    check_choice("norm", norm, SCION_NORMS)
     geometry, scale = SCION_NORMS[norm]
     return Recipe(
         name="scion",
@@ -112,8 +114,13 @@ def scion(
 
 @recipe(
     family="spectral",
-    source="arXiv 2506.01913",
+    source="arXiv 2506.01913; github.com/Hojan-Ye/ClippedScion",
     deviations=(
+        "The lr is that of the paper; the code's is this one times rho.",
+        "A constrained step is none where the gap is negative, as it may be outside of the ball: the source goes "
+        "uphill there. Its lr, clipping included, is at most one.",
+        "No constant is added to norms.",
+        "The source chooses the norm by the number of dimensions unless told; here the routes say it.",
         "A second-hand account names Scion as the limit of large rho; by its own formula it is that of small ones.",
     ),
     example={"lr": 0.1, "rho": 1.0},
@@ -126,25 +133,35 @@ def clipped_scion(
     radius: float = 1.0,
     momentum: Schedulable = 0.9,
     constrained: bool = False,
+    per_block: bool = False,
 ) -> Recipe:
-    r"""Clipped Scion: steepest descent in the norm of the layer, with steps no longer than a threshold.
+    r"""Clipped Scion: steepest descent in the norms of the layers, with steps no longer than a threshold.
 
-    .. math:: M \leftarrow \beta M + (1-\beta)G, \qquad W \leftarrow W + \eta\min(\rho, \|M\|_*)\,D(M)
+    .. math:: M_i \leftarrow \beta M_i + (1-\beta)G_i, \qquad
+       W_i \leftarrow W_i + \eta\min\Bigl(\rho, \sum_j \|M_j\|_*\Bigr)\,D(M_i)
 
-    with ball oracle D and dual norm of one of Scion's norms; see `scion`.
+    with ball oracle D and dual norm of one of Scion's norms for each block; see `scion`. The sum is over all blocks of
+    the optimizer that follow a clipped Scion and have a gradient, also those of other norms, radii or :math:`\rho`.
+    Constrained, with the gap of the conditional gradient method,
+
+    .. math:: W_i \leftarrow (1-\gamma) W_i + \gamma D(M_i), \qquad
+       \gamma = \eta\min\Bigl(\rho, \sum_j \bigl(\|M_j\|_* + \langle W_j, M_j\rangle\bigr)\Bigr),
+
+    held to [0, 1], which keeps the weights in the ball.
 
     Parameters
     ----------
     lr : float or callable
     rho : float or callable
-        Far above the dual norms this is the regularization rule, below them `scion` with lr times rho.
+        Far above the dual norms this is steepest descent, below them `scion` with lr times rho.
     norm : {"spectral", "sign", "column", "row", "bias_rms"}
     radius : float
         Of the ball, as in `scion`.
     momentum : float or callable
         The buffer starts at zero.
     constrained : bool
-        As in `scion`: the weights shrink by 1 - lr first.
+    per_block : bool
+        Each block has its own dual norm or gap in the place of the sum.
 
     Returns
     -------
@@ -155,16 +172,22 @@ def clipped_scion(
     ValueError
         For values outside their ranges.
 
+    Notes
+    -----
+    The norm of several blocks is the largest of theirs, whose dual norm is the sum.
+
     Examples
     --------
-    >>> opt = st.ClippedScion([np.zeros(1)], lr=1.0, rho=2.0, norm="bias_rms", momentum=0.0)
-    >>> opt.step([np.array([0.5])])
-    >>> opt.step([np.array([5.0])])
-    >>> opt.params["0"]
-    array([-2.5])
+    >>> opt = st.ClippedScion([np.zeros(1), np.zeros(1)], lr=1.0, rho=2.0, norm="bias_rms", momentum=0.0)
+    >>> opt.step([np.array([0.5]), np.array([-1.0])])
+    >>> opt.params
+    {'0': array([-1.5]), '1': array([1.5])}
+    >>> opt.step([np.array([5.0]), np.array([0.0])])
+    >>> opt.params
+    {'0': array([-3.5]), '1': array([1.5])}
     """
     base = scion(lr=lr, norm=norm, radius=radius, momentum=momentum, constrained=constrained)
-    scaling = ClippedNorm(rho, scale=SCION_NORMS[norm][1], radius=radius)
+    scaling = ClippedNorm(rho, not per_block, constrained, scale=SCION_NORMS[norm][1], radius=radius)
     return replace(base, name="clipped_scion", scaling=scaling)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .._edge.values import Schedulable
+from .._edge.values import FRACTION, Schedulable, check_choice
 from ..parts import NormScaling
 from ..parts.estimators import EMA, HeavyBall, NoMomentum
 from ..parts.geometries import Lp
@@ -59,9 +59,10 @@ def sgd(
     >>> opt.params["0"]
     array([0.8])
     """
+    FRACTION.check_schedulable("dampening", dampening)
     if nesterov and (momentum == 0 or dampening != 0):
         raise ValueError(
-            f"nesterov needs a momentum and no dampening, got momentum={momentum!r}, dampening={dampening!r}"
+            f"nesterov=True needs a momentum and no dampening, got momentum={momentum!r}, dampening={dampening!r}"
         )
     return Recipe(
         name="sgd",
@@ -124,10 +125,8 @@ def normalized_sgd(
     >>> opt.params
     {'a': array([-0.6]), 'b': array([-0.8])}
     """
-    if scope not in ("joint", "block"):
-        raise ValueError(f"scope must be 'joint' or 'block', got {scope!r}")
-    if momentum_init not in ("first", "zero"):
-        raise ValueError(f"momentum_init must be 'first' or 'zero', got {momentum_init!r}")
+    check_choice("scope", scope, ("joint", "block"))
+    check_choice("momentum_init", momentum_init, ("first", "zero"))
     return Recipe(
         name="normalized_sgd",
         lr=lr,

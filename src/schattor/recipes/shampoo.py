@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._edge.values import Schedulable
+from .._edge.values import FRACTION, MOMENTUM, Schedulable
 from ..parts import (
     Debiased,
     DebiasedOutside,
@@ -33,6 +33,7 @@ from .registry import Pair, check_pair, decay_parts, recipe
         "The length of grafting is divided by the norm itself, without 1e-16.",
     ),
     example={"precondition_frequency": 10, "start_preconditioning_step": 1},
+    names={"frequency": "precondition_frequency", "start": "start_preconditioning_step"},
 )
 def shampoo(
     *,
@@ -95,7 +96,7 @@ def shampoo(
     array([[ 0., -1.],
            [-1.,  0.]])
     """
-    beta1, beta2 = check_pair(betas)
+    beta1, beta2 = check_pair(betas, FRACTION)
     frequency = precondition_frequency
     start = frequency if start_preconditioning_step is None else start_preconditioning_step
     roots = KroneckerRoots(beta2, eps, frequency, start)
@@ -118,6 +119,7 @@ def shampoo(
         "A block of one row or column counts as a vector, for which SOAP is Adam.",
         "The rate of the averages of GG' and G'G is that of the squares; ``parts.LaggedEigenbasis`` takes another.",
     ),
+    names={"frequency": "precondition_frequency", "largest": "max_precond_dim"},
 )
 def soap(
     *,
@@ -199,6 +201,7 @@ def soap(
         "It names no defaults for this method: the rates are Adam's, the frequency is that of its low-rank form.",
         "It is for matrices with no more rows than columns; here the smaller side turns, whichever it is.",
     ),
+    names={"frequency": "precondition_frequency", "sides": "side"},
 )
 def eigen_adam(
     *,
@@ -251,6 +254,8 @@ def eigen_adam(
     array([[ 0., -1.],
            [-1.,  0.]])
     """
+    for i, beta in enumerate(betas):
+        MOMENTUM.check_schedulable(f"betas[{i}]", beta)
     beta1, beta2, beta3 = betas
     return Recipe(
         name="eigen_adam",

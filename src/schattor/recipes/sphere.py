@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._edge.backends import NewtonSchulz
+from .._edge.arguments import checked
+from .._edge.backends import Coefficients, NewtonSchulz
 from .._edge.values import Schedulable
 from ..parts import (
     Additive,
@@ -88,6 +89,7 @@ def mano(
     )
 
 
+@checked
 def hyperball(inner: Recipe) -> Recipe:
     r"""Return a recipe that moves on the sphere of its first weights, in the directions of another.
 
@@ -141,7 +143,7 @@ def muon_hyperball(
     lr: Schedulable = 0.014,
     momentum: Schedulable = 0.95,
     nesterov: bool = True,
-    coefficients: str = "simple_quintic",
+    coefficients: Coefficients = "simple_quintic",
     steps: int | None = None,
 ) -> Recipe:
     r"""MuonH: Muon's directions on the sphere of the first weights' Frobenius norm R.
@@ -156,8 +158,8 @@ def muon_hyperball(
     momentum : float or callable
         The buffer starts at zero.
     nesterov : bool
-    coefficients : str
-        A name from `schattor.linalg.coefficient_sets`.
+    coefficients : str or triples of float
+        A name from `schattor.linalg.coefficient_sets`, or your own as in `schattor.linalg.NewtonSchulz`.
     steps : int, optional
         Default: the number that the set was made for.
 
@@ -201,7 +203,7 @@ def muown(
     betas: Pair = (0.9, 0.95),
     eps: Schedulable = 1e-8,
     weight_decay: Schedulable = 0.0,
-    coefficients: str = "you_jiacheng_5",
+    coefficients: Coefficients = "you_jiacheng_5",
     steps: int | None = None,
 ) -> Recipe:
     r"""Muown: rows as magnitude times direction; Muon moves the directions, Adam the magnitudes.
@@ -225,8 +227,8 @@ def muown(
         Added to the root for the magnitudes.
     weight_decay : float or callable
         Of the magnitudes, after their step.
-    coefficients : str
-        A name from `schattor.linalg.coefficient_sets`.
+    coefficients : str or triples of float
+        A name from `schattor.linalg.coefficient_sets`, or your own as in `schattor.linalg.NewtonSchulz`.
     steps : int, optional
         Default: the number that the set was made for.
 

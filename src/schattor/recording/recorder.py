@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
-from .._edge.values import check_count
+from .._edge.values import POSITIVE, check_count, list_names, nearest
 from ..blocks.block import Block
 from ..blocks.structure import flatten
 from ..diagnostics.curvature import EXPONENTS, Norm, geometry_of
@@ -77,6 +78,7 @@ class Recorder:
     (array([ 0, 10, 20, 30]), True)
     """
 
+    @checked
     def __init__(
         self,
         opt: Optimizer,
@@ -98,10 +100,16 @@ class Recorder:
             if METRICS[name].needs == "hvp" and hvp is None:
                 raise TypeError(f"metric {name!r} needs hvp, a function of parameters and a direction")
         self._norms = tuple(geometry_of(norm) for norm in norms)
+        if not isinstance(L, str):
+            POSITIVE.check("L", L)
         self._L, self._batch_size = L, micro_batch_size
         self._blocks = _chosen(opt, [blocks] if isinstance(blocks, str) else blocks)
         self._rng = np.random.default_rng(rng)
         self._rows: list[Row] = []
+
+    def __repr__(self) -> str:
+        names = ", ".join(self._intervals) or "no metrics"
+        return f"Recorder({self.opt!r}, every {self.every} steps: {names}; {len(self._rows)} rows)"
 
     def step(self, grads: Any, *, loss: float | None = None, **extras: Any) -> None:
         """Take a step of the optimizer, and record it when it is its turn.
@@ -157,7 +165,7 @@ class Recorder:
         return History({**arrays, "norms": norms})
 
     def _samples(self, grads: Any, due: Sequence[str], extras: Mapping[str, Any]) -> dict[str, Sample]:
-        """Return what is known of each block before the step; blocks that are left out, or not finite, are absent."""
+        """Return what is known of each block before the step; blocks left out, empty or not finite are absent."""
         given, samples = flatten(grads), {}
         if "smoothness" in due and extras.get("closure") is None:
             raise KeyError("step lacks closure, which the metric 'smoothness' needs")
@@ -165,7 +173,7 @@ class Recorder:
         inputs = self._given("activations", due, extras)
         for block in self._blocks:
             gradient = _of(block, given)
-            if gradient is None or not np.isfinite(gradient).all():
+            if gradient is None or not gradient.size or not np.isfinite(gradient).all():
                 continue
             weights = block.array.reshape(block.shape)
             sample = Sample(weights, gradient, self._norms, self._L, self._rng)
@@ -261,8 +269,10 @@ def _chosen(opt: Optimizer, patterns: Sequence[str]) -> list[Block]:
     blocks = [route.block for route in opt._listed]
     for pattern in patterns:
         if not any(fnmatchcase(block.name, pattern) or block.name == pattern for block in blocks):
-            names = ", ".join(repr(block.name) for block in blocks)
-            raise KeyError(f"blocks: {pattern!r} matches no block; there are {names}")
+            names = [block.name for block in blocks]
+            raise KeyError(
+                f"blocks: {pattern!r} matches no block; the blocks are {list_names(names)}{nearest(pattern, names)}"
+            )
     return [b for b in blocks if any(fnmatchcase(b.name, p) or b.name == p for p in patterns)]
 
 

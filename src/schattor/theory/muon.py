@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from .._edge.arguments import checked
 from .._edge.values import POSITIVE, check_count
 
 
@@ -28,6 +29,7 @@ def _check(T: int, **numbers: float) -> None:
     check_count("T", T, least=1)
 
 
+@checked
 def muon_nonconvex(delta: float, L: float, T: int) -> Rate:
     r"""Return the best constant learning rate of Muon, and the bound of the gradients' nuclear norm.
 
@@ -65,6 +67,7 @@ def muon_nonconvex(delta: float, L: float, T: int) -> Rate:
     return Rate(math.sqrt(2 * delta / (L * T)), math.sqrt(2 * L * delta / T))
 
 
+@checked
 def gradient_descent_nonconvex(delta: float, L: float, T: int) -> Rate:
     r"""Return the learning rate 1/L of gradient descent, and the bound of the gradients' Frobenius norm.
 
@@ -92,6 +95,7 @@ def gradient_descent_nonconvex(delta: float, L: float, T: int) -> Rate:
     return Rate(1 / L, math.sqrt(2 * L * delta / T))
 
 
+@checked
 def muon_star_convex(delta: float, L: float, diameter: float, T: int) -> Rate:
     r"""Return the best constant learning rate of Muon on a star-convex function, and the bound of the last loss.
 
@@ -144,6 +148,7 @@ def muon_star_convex(delta: float, L: float, diameter: float, T: int) -> Rate:
     return Rate(lr, math.exp(-logarithm) * delta + lr * diameter * L / 2)
 
 
+@checked
 def gradient_descent_star_convex(L: float, distance: float, T: int) -> Rate:
     r"""Return the learning rate 1/L of gradient descent, and the bound of the last loss on a star-convex function.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .._edge.arguments import checked
 from .._edge.arrays import FloatArray
 from .._edge.values import Domain
 from ..linalg.exponents import conjugate, weight_exponent
@@ -18,10 +19,10 @@ from ..parts.mixed_norm import MixedNorm
 BOUNDED = Domain("in [2, inf], where the martingale bounds hold", lambda x: x >= 2)
 
 
-def check_range(norm: float | MixedNorm) -> None:
+def check_range(norm: float | MixedNorm, what: str = "norm") -> None:
     """Raise ValueError unless the martingale bounds hold: all exponents in [2, inf]."""
     if not isinstance(norm, MixedNorm):
-        BOUNDED.check("p", norm)
+        BOUNDED.check(what, norm)
         return
     BOUNDED.check("outer", norm.outer)
     for name, geometry in norm.geometries.items():
@@ -32,6 +33,7 @@ def check_range(norm: float | MixedNorm) -> None:
         BOUNDED.check(f"p of block {name!r}", geometry.p)
 
 
+@checked
 def variance_proxy(covariance: npt.ArrayLike | Mapping[str, npt.ArrayLike], norm: float | MixedNorm) -> float:
     r"""Return the number that stands for the noise in the theorems.
 
@@ -82,6 +84,7 @@ def _deviations(covariance: object, name: str) -> FloatArray:
     return np.sqrt(eigen(semidefinite(covariance, None, name))[0])  # type: ignore[arg-type]
 
 
+@checked
 def martingale_bound(
     covariance: npt.ArrayLike | Mapping[str, npt.ArrayLike],
     coefficients: npt.ArrayLike,
@@ -143,6 +146,7 @@ class Inequality:
         return self.left / self.right if self.right else 1.0 + self.left
 
 
+@checked
 def lemma_3(M: npt.ArrayLike, weight: npt.ArrayLike, p: float) -> Inequality:
     r"""Return both sides of the bound of a Schatten norm under a weight.
 
@@ -183,6 +187,7 @@ def lemma_3(M: npt.ArrayLike, weight: npt.ArrayLike, p: float) -> Inequality:
     return Inequality(Schatten(p).dual_norm(A) ** 2, Lp(weight_exponent(p)).norm(eigenvalues) * trace)
 
 
+@checked
 def optimal_weight(M: npt.ArrayLike, p: float) -> FloatArray:
     r"""Return the weight with which Lemma 3 is an equality.
 
@@ -215,6 +220,7 @@ def optimal_weight(M: npt.ArrayLike, p: float) -> FloatArray:
     return power(A @ A.T, (2 - conjugate(p)) / 2)
 
 
+@checked
 def lemma_4(covariances: Sequence[npt.ArrayLike], weight: npt.ArrayLike, p: float) -> float:
     r"""Return the bound of the second moment of a sum of martingale differences, for any weight.
 

@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from .._edge.values import NON_NEGATIVE, POSITIVE, check_count
+from .._edge.arguments import checked
+from .._edge.values import NON_NEGATIVE, POSITIVE, check_choice, check_count
 from .theorems import ball_terms, largest_lr, regularization_terms
 from .tracking import WEIGHT, Bound, Terms
 
@@ -103,6 +104,7 @@ class _Setting:
         )
 
 
+@checked
 def parameters(
     delta: float,
     L: float,
@@ -167,6 +169,7 @@ def parameters(
     return best(1 if sigma == 0 else _integer_minimum(lambda k: best(k).bound.total, T))
 
 
+@checked
 def closed_form(
     delta: float,
     L: float,
@@ -211,6 +214,7 @@ def closed_form(
     return _Setting(rule, delta, L, sigma, T, batch, first).parameters(theta)
 
 
+@checked
 def best_lr(delta: float, L: float, T: int, theta: float) -> float:
     r"""Return the learning rate that minimises the bound of Theorem 1 for a given theta.
 
@@ -240,6 +244,7 @@ def best_lr(delta: float, L: float, T: int, theta: float) -> float:
     return math.sqrt(delta / (T * L * (0.5 + 2 * (1 - theta) / theta)))
 
 
+@checked
 def rate(delta: float, L: float, sigma: float, T: int, batch: int = 1, rule: Rule = "ball") -> Bound:
     r"""Return the leading terms of the bounds at the best parameters, without constants.
 
@@ -275,8 +280,7 @@ def _check(delta: float, L: float, sigma: float, T: int, batch: int, rule: str) 
     NON_NEGATIVE.check("sigma", sigma)
     check_count("T", T, least=1)
     check_count("batch", batch, least=1)
-    if rule not in ("ball", "regularization"):
-        raise ValueError(f"rule must be 'ball' or 'regularization', got {rule!r}")
+    check_choice("rule", rule, ("ball", "regularization"))
 
 
 def _minimum(f: Callable[[float], float], low: float) -> float:

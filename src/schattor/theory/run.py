@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+from .._edge.arguments import checked
 from .._edge.values import NON_NEGATIVE, POSITIVE, check_count
 from .parameters import RunParameters
 
 
+@checked
 @dataclass(frozen=True)
 class Run:
     r"""A run as the theorems see it, for ``Schattor(..., lr="theory", momentum="theory", theory=Run(...))``.
@@ -62,6 +64,7 @@ class Run:
             NON_NEGATIVE.check("sigma", self.sigma)
 
 
+@checked
 @dataclass(frozen=True)
 class TheoryChoice:
     r"""What the theorems chose for a run, and from what; in ``opt.report.choices``.

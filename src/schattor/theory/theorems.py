@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Literal, TypeAlias
 
-from .._edge.values import POSITIVE
+from .._edge.arguments import checked
+from .._edge.values import POSITIVE, check_choice
 from ..parts.mixed_norm import MixedNorm
 from .noise import check_range
 from .tracking import WEIGHT, Bound, Terms, check, squared_tracking, tracking
@@ -38,6 +39,7 @@ def regularization_terms(
     return terms | {k: factors[1] * x for k, x in squared_tracking(sigma, T, theta, batch, first).items()}
 
 
+@checked
 def largest_lr(L: float, theta: float) -> float:
     r"""Return the largest learning rate for which Theorems 2 and 4 hold.
 
@@ -64,6 +66,7 @@ def largest_lr(L: float, theta: float) -> float:
     return 1 / (2 * L) if theta == 1 else min(1 / (2 * L), theta / (4 * L * math.sqrt(1 - theta)))
 
 
+@checked
 def theorem_1(
     delta: float,
     L: float,
@@ -121,11 +124,12 @@ def theorem_1(
     >>> round(bound.total, 12), bound.dominant
     (0.2, 'descent')
     """
-    check_range(p)
+    check_range(p, "p")
     first = check(theta, batch, first_batch, delta=delta, L=L, sigma=sigma, T=T, lr=lr)
     return Bound(ball_terms(delta, L, sigma, T, lr, theta, batch, first))
 
 
+@checked
 def theorem_2(
     delta: float,
     L: float,
@@ -173,18 +177,18 @@ def theorem_2(
     >>> round(bound.total, 12)
     0.5
     """
-    check_range(p)
+    check_range(p, "p")
     first = check(theta, batch, first_batch, delta=delta, L=L, sigma=sigma, T=T, lr=lr)
     # A rate computed from the same formula in another order may exceed the cap by rounding.
     if L > 0 and lr > largest_lr(L, theta) * (1 + 1e-12):
         raise ValueError(
             f"lr must be at most {largest_lr(L, theta):g} for L = {L:g} and theta = {theta:g}, got {lr:g}"
         )
-    if quantity not in FACTORS:
-        raise ValueError(f"quantity must be 'gradient' or 'estimate', got {quantity!r}")
+    check_choice("quantity", quantity, FACTORS)
     return Bound(regularization_terms(delta, sigma, T, lr, theta, batch, first, FACTORS[quantity]))
 
 
+@checked
 def theorem_3(
     delta: float,
     L: float,
@@ -229,6 +233,7 @@ def theorem_3(
     return theorem_1(delta, L, sigma, T, p=2, lr=lr, theta=theta, batch=batch, first_batch=first_batch)
 
 
+@checked
 def theorem_4(
     delta: float,
     L: float,

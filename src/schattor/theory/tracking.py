@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from .._edge.arguments import checked
 from .._edge.values import NON_NEGATIVE, POSITIVE, Domain, check_count
 
 Terms: TypeAlias = dict[str, float]
@@ -75,6 +76,7 @@ def check(theta: float, batch: int, first_batch: int | None, **numbers: float) -
     return first
 
 
+@checked
 def lemma_7(
     L: float, sigma: float, T: int, *, lr: float, theta: float, batch: int = 1, first_batch: int | None = None
 ) -> Bound:
@@ -114,6 +116,7 @@ def lemma_7(
     return Bound(tracking(L, sigma, T, lr, theta, batch, first))
 
 
+@checked
 def lemma_10(
     L: float, sigma: float, T: int, *, lr: float, theta: float, batch: int = 1, first_batch: int | None = None
 ) -> tuple[float, Bound]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..._edge import _core
-from ..._edge.values import FRACTION, MOMENTUM, Schedulable, show
+from ..._edge.arguments import checked
+from ..._edge.values import FRACTION, MOMENTUM, Schedulable, check_choice, show
 from ..part import Lowering
 from .estimator import Estimator
 
 
+@checked
 @dataclass(frozen=True)
 class EMA(Estimator):
     r"""Exponential moving average of the gradients, the paper's momentum with :math:`\theta = 1 - \beta`.
@@ -52,6 +54,7 @@ class EMA(Estimator):
 
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("momentum", self.momentum)
+        check_choice("init", self.init, ("first", "zero", "debiased"))
         self.lower(Lowering())
 
     def lower(self, into: Lowering) -> _core.Estimator:
@@ -64,6 +67,7 @@ class EMA(Estimator):
         return f"EMA({show(self.momentum)}, {self.init}{', nesterov' if self.nesterov else ''})"
 
 
+@checked
 @dataclass(frozen=True)
 class DoubleEMA(Estimator):
     r"""Two averages of the gradient over one buffer, the estimate of Lion.
@@ -109,6 +113,7 @@ class DoubleEMA(Estimator):
         return f"DoubleEMA({show(self.near)}, {show(self.far)})"
 
 
+@checked
 @dataclass(frozen=True)
 class HeavyBall(Estimator):
     r"""Decaying sum of the gradients, the momentum of ``torch.optim.SGD``.
@@ -151,6 +156,7 @@ class HeavyBall(Estimator):
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("momentum", self.momentum)
         FRACTION.check_schedulable("dampening", self.dampening)
+        check_choice("init", self.init, ("first", "zero"))
         self.lower(Lowering())
 
     def lower(self, into: Lowering) -> _core.Estimator:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from ..._edge import _core
-from ..._edge.values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable, show
+from ..._edge.arguments import checked
+from ..._edge.values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable, check_seed, show
 from ..part import Lowering
 from .estimator import Estimator
 
 
+@checked
 @dataclass(frozen=True)
 class Dion(Estimator):
     r"""Low rank with error feedback: one warm-started power step on the momentum of Dion.
@@ -62,6 +63,7 @@ class Dion(Estimator):
         MOMENTUM.check_schedulable("momentum", self.momentum)
         FRACTION.check("rank_fraction", self.rank_fraction)
         NON_NEGATIVE.check_schedulable("eps", self.eps)
+        check_seed("seed", self.seed)
 
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
@@ -76,21 +78,6 @@ class Dion(Estimator):
     def degree(self, incoming: float | None) -> float | None:
         """Return 0: the columns of P and Q have length one."""
         return 0
-
-    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
-        """Return X Q, P'X, P R' and P Q'."""
-        k, n, r = self._sides(rows, cols)
-        return (n, k, r), (r, n, k), (n, r, k), (n, r, k)
-
-    def factorizations(self, rows: int, cols: int) -> tuple[tuple[int, int], ...]:
-        """Return that of X Q, whose columns are orthonormalised."""
-        _, n, r = self._sides(rows, cols)
-        return ((n, r),)
-
-    def _sides(self, rows: int, cols: int) -> tuple[int, int, int]:
-        """Return the smaller side, the larger side and the rank."""
-        k = min(rows, cols)
-        return k, max(rows, cols), max(1, math.ceil(self.rank_fraction * k))
 
     @property
     def equivariance(self) -> str:

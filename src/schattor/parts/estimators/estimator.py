@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.arrays import FLOATS, FloatArray, matrix_shape, prepare
 from ..part import Lowering, Part
 
@@ -110,6 +111,7 @@ class RunningEstimator:
         return estimate
 
 
+@checked
 @dataclass(frozen=True)
 class NoMomentum(Estimator):
     r"""The gradient stands for itself: :math:`\theta = 1`.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.values import FRACTION, NON_NEGATIVE, POSITIVE, Schedulable, show
 from ..part import Lowering
 from .estimator import Estimator
 
 
+@checked
 @dataclass(frozen=True)
 class Recursive(Estimator):
     r"""Recursive momentum, STORM's variance reduction by gradients of the same samples at two points.
@@ -55,6 +57,7 @@ class Recursive(Estimator):
         return f"Recursive({show(self.momentum)})"
 
 
+@checked
 @dataclass(frozen=True)
 class AdaptiveRecursive(Estimator):
     r"""`Recursive` momentum with STORM's own lr and momentum, which follow from the gradients so far.

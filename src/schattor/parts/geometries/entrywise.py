@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.values import EXPONENT, Schedulable, show
 from ..part import Lowering
 from .geometry import Geometry
 
 
+@checked
 @dataclass(frozen=True)
 class Lp(Geometry):
     r"""The l_p norm of the entries.

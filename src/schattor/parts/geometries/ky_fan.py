@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import operator
+import sys
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.backends import Backend
-from ..._edge.values import POSITIVE
+from ..._edge.values import POSITIVE, check_choice, check_count, check_seed
 from ..part import Lowering
 from .geometry import Geometry
 
 BACKENDS = ("auto", "svd", "subspace")
 
 
+@checked
 @dataclass(frozen=True)
 class KyFan(Geometry):
     r"""The norm whose dual is the Ky Fan k-norm, the sum of the k largest singular values.
@@ -73,12 +75,8 @@ class KyFan(Geometry):
     equivariance = "orthogonal"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "k", operator.index(self.k))
-        object.__setattr__(self, "seed", operator.index(self.seed))
-        if self.k < 1:
-            raise ValueError(f"k must be at least 1, got {self.k}")
-        if not 0 <= self.seed < 2**64:
-            raise ValueError(f"seed must be in [0, 2**64), got {self.seed}")
+        object.__setattr__(self, "k", check_count("k", self.k, least=1, most=sys.maxsize))
+        object.__setattr__(self, "seed", check_seed("seed", self.seed))
         if self.rtol is not None:
             POSITIVE.check("rtol", self.rtol)
         _check(self.backend)
@@ -95,6 +93,4 @@ class KyFan(Geometry):
 
 
 def _check(backend: Backend) -> str:
-    if isinstance(backend, str) and backend in BACKENDS:
-        return backend
-    raise ValueError(f"backend of KyFan must be one of {', '.join(map(repr, BACKENDS))}, got {backend!r}")
+    return check_choice("backend of KyFan", backend, BACKENDS)

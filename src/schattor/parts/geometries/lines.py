@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..part import Lowering
 from .geometry import Geometry
 
 
+@checked
 @dataclass(frozen=True)
 class RowNorm(Geometry):
     r"""The largest Euclidean length of a row, the operator norm from :math:`\ell_2` to :math:`\ell_\infty`.
@@ -38,6 +40,7 @@ class RowNorm(Geometry):
         return "RowNorm"
 
 
+@checked
 @dataclass(frozen=True)
 class ColumnNorm(Geometry):
     r"""The largest Euclidean length of a column, the operator norm from :math:`\ell_1` to :math:`\ell_2`.

@@ -7,12 +7,14 @@ import math
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.backends import Backend, NewtonSchulz, check_backend, check_rtol, route_of
 from ..._edge.values import EXPONENT, FRACTION, Schedulable, show
 from ..part import Lowering
 from .geometry import Geometry
 
 
+@checked
 @dataclass(frozen=True)
 class Schatten(Geometry):
     r"""The Schatten-p norm: the l_p norm of the singular values.
@@ -96,7 +98,7 @@ class Schatten(Geometry):
     def __str__(self) -> str:
         name = "Spectral" if self.p == math.inf else f"Schatten({show(self.p)})"
         if isinstance(self.backend, NewtonSchulz):
-            name += f", {self.backend.coefficients} x {self.backend.steps}"
+            name += f", {self.backend}"
         elif (route := route_of(self.backend)) and route.polar:
             name += f", {route.name}"
         return name

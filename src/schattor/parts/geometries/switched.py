@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.values import position
 from ..hosting import check_held
 from ..part import Lowering
 from .geometry import Geometry
 
 
+@checked
 @dataclass(frozen=True)
 class Switched(Geometry):
     """One geometry out of several, chosen anew in each step of an optimizer.

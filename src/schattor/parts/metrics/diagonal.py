@@ -6,6 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.values import MOMENTUM, NON_NEGATIVE, Schedulable
 from ..hosting import check_held
 from ..part import Lowering, Part
@@ -32,6 +33,7 @@ class Division(Part):
         """Return the core's part."""
 
 
+@checked
 @dataclass(frozen=True)
 class Squares(Moment):
     r"""Average of squared gradients, :math:`V \leftarrow \beta V + (1-\beta) G^2` from zero."""
@@ -46,6 +48,7 @@ class Squares(Moment):
         return _core.Squares(into.value("beta", MOMENTUM, self.beta))
 
 
+@checked
 @dataclass(frozen=True)
 class SumOfSquares(Moment):
     r"""Sum of squared gradients, :math:`V \leftarrow V + G^2` from `initial` (AdaGrad)."""
@@ -60,6 +63,7 @@ class SumOfSquares(Moment):
         return _core.SumOfSquares(self.initial)
 
 
+@checked
 @dataclass(frozen=True)
 class Largest(Moment):
     """Entrywise largest value of another moment so far (AMSGrad, as torch has it: before any bias correction)."""
@@ -74,6 +78,7 @@ class Largest(Moment):
         return _core.Largest(self.moment.lower(into))
 
 
+@checked
 @dataclass(frozen=True)
 class CentredSquares(Moment):
     """Average of squared gradients less the square of their average, not below zero (centred RMSprop)."""
@@ -88,6 +93,7 @@ class CentredSquares(Moment):
         return _core.CentredSquares(into.value("beta", MOMENTUM, self.beta))
 
 
+@checked
 @dataclass(frozen=True)
 class Deviations(Moment):
     r"""Squared distances from the estimate, :math:`S \leftarrow \beta S + (1-\beta)(G-M)^2 + \epsilon` (AdaBelief).
@@ -109,6 +115,7 @@ class Deviations(Moment):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class Plain(Division):
     r""":math:`M / (\sqrt V + \epsilon)`."""
@@ -123,6 +130,7 @@ class Plain(Division):
         return _core.Plain(into.value("eps", NON_NEGATIVE, self.eps))
 
 
+@checked
 @dataclass(frozen=True)
 class Debiased(Division):
     r""":math:`\frac{M}{1-\beta_1^t} / (\sqrt{V/(1-\beta^t)} + \epsilon)`.
@@ -142,6 +150,7 @@ class Debiased(Division):
         return _core.Debiased(**_division_values(into, self.beta, self.eps, self.mean_beta))
 
 
+@checked
 @dataclass(frozen=True)
 class DebiasedOutside(Division):
     r""":math:`\frac{\sqrt{1-\beta^t}}{1-\beta_1^t}\, M / (\sqrt V + \epsilon)`: eps beside V as it is kept.
@@ -161,6 +170,7 @@ class DebiasedOutside(Division):
         return _core.DebiasedOutside(**_division_values(into, self.beta, self.eps, self.mean_beta))
 
 
+@checked
 @dataclass(frozen=True)
 class Rectified(Division):
     r"""RAdam: :math:`\frac{r\sqrt{1-\beta^t}}{1-\beta_1^t} M / (\sqrt V + \epsilon)`, at first M debiased alone.
@@ -203,6 +213,7 @@ def _division_values(
     }
 
 
+@checked
 @dataclass(frozen=True)
 class Diagonal(Preconditioner):
     """The estimate divided, entry by entry, by the root of a moment."""
@@ -222,6 +233,7 @@ class Diagonal(Preconditioner):
         return _core.Diagonal(moment=self.moment.lower(into), division=self.division.lower(into))
 
 
+@checked
 @dataclass(frozen=True)
 class SecondMoment(Preconditioner):
     r"""Adam's diagonal metric: :math:`M / (\sqrt{V/(1-\beta^t)} + \epsilon)`, V the average of squared gradients.
@@ -247,6 +259,7 @@ class SecondMoment(Preconditioner):
         return Diagonal(Squares(self.beta), Debiased(self.beta, self.eps)).lower(into)
 
 
+@checked
 @dataclass(frozen=True)
 class RatioOfMoments(Preconditioner):
     r"""AdaDelta: :math:`\Delta = \sqrt{X+\epsilon}/\sqrt{V+\epsilon}\; M`.

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass
 
 from ..._edge import _core
-from ..._edge.values import MOMENTUM, NON_NEGATIVE, POSITIVE, Domain
+from ..._edge.arguments import checked
+from ..._edge.values import MOMENTUM, NON_NEGATIVE, POSITIVE, Domain, check_count
 from ..part import Lowering
 from .metric import Preconditioner, quotient
 
 GROWTH = Domain("at least 1", lambda x: x >= 1)
 
 
+@checked
 @dataclass(frozen=True)
 class DistanceEstimate(Preconditioner):
     r"""Adam's metric with an estimate d of the distance to a solution in the place of the lr (Prodigy).
@@ -81,8 +82,7 @@ class DistanceEstimate(Preconditioner):
         POSITIVE.check("start", self.start)
         NON_NEGATIVE.check("coefficient", self.coefficient)
         GROWTH.check("growth", self.growth)
-        if operator.index(self.every) < 1:
-            raise ValueError(f"every must be at least 1, got {self.every}")
+        check_count("every", self.every, least=1)
 
     equivariance = "entries"
 
@@ -108,5 +108,5 @@ class DistanceEstimate(Preconditioner):
             growth=float(self.growth),
             debias=self.debias,
             warmup=self.warmup,
-            every=operator.index(self.every),
+            every=self.every,
         )

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..._edge import _core
-from ..._edge.values import NON_NEGATIVE, Schedulable, check_count, position
+from ..._edge.arguments import checked
+from ..._edge.values import NON_NEGATIVE, check_count, position
 from ..geometries import Geometry
 from ..hosting import check_polar
 from ..lines import GROUP_OF, LINES_OF, MODES, TURNED, place_of
@@ -14,6 +15,7 @@ from ..part import Lowering, common_group
 from .metric import Preconditioner
 
 
+@checked
 @dataclass(frozen=True)
 class Equilibration(Preconditioner):
     r"""Rows, columns or both divided by their lengths: :math:`M_{ij} / \sqrt{\|M_i\|^2 + \epsilon}` for ``"row"``.
@@ -46,18 +48,13 @@ class Equilibration(Preconditioner):
 
     def lower(self, into: Lowering) -> _core.Preconditioner:
         """Return the core's part."""
-        mode = self.mode
-        place: Schedulable = (
-            (lambda step: place_of(f"mode at step {step}", mode(step)))
-            if callable(mode)
-            else place_of("mode", mode)
-        )
         lines = [(TURNED if into.transposed else LINES_OF)[name] for name in MODES]
         return _core.Equilibration(
-            choice=into.value("mode", position(len(MODES)), place), lines=lines, eps=self.eps
+            choice=into.value("mode", position(len(MODES)), self.mode, place_of), lines=lines, eps=self.eps
         )
 
 
+@checked
 @dataclass(frozen=True)
 class LeverageEquilibration(Preconditioner):
     r"""Rows scaled so that those of the polar factor come to have equal lengths.
@@ -93,7 +90,3 @@ class LeverageEquilibration(Preconditioner):
         return _core.LeverageEquilibration(
             polar=self.geometry.lower(into), passes=self.passes, beta=self.beta
         )
-
-    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
-        """Return a polar factor for each pass but the last."""
-        return () if rows == cols else ((self.geometry, rows, cols, self.passes - 1),)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable, check_count
-from ..kronecker import Products, on_sides
 from ..part import Lowering
 from .metric import Preconditioner, quotient
 
 
+@checked
 @dataclass(frozen=True)
 class KroneckerRoots(Preconditioner):
     r"""Shampoo's metric, :math:`P(M) = L^{-1/4} M R^{-1/4}`, and :math:`L^{-1/2} m` for a vector.
@@ -43,11 +44,6 @@ class KroneckerRoots(Preconditioner):
         check_count("frequency", self.frequency, least=1)
         check_count("start", self.start, least=1)
 
-    def products(self, rows: int, cols: int) -> Products:
-        """Return those of the estimate and the Gram matrices."""
-        left, right = (rows >= cols, rows < cols) if 1 in (rows, cols) else (True, True)
-        return on_sides(rows, cols, left, right, times=1)
-
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
         """Return the difference of the two, but none where the first steps have no roots."""
         return None if self.start > 1 else quotient(incoming, gradient)
@@ -63,6 +59,7 @@ class KroneckerRoots(Preconditioner):
         return _core.KroneckerRoots(beta=beta, eps=eps, start=self.start, frequency=self.frequency)
 
 
+@checked
 @dataclass(frozen=True)
 class KroneckerInverses(Preconditioner):
     r"""K-FAC's metric, :math:`P(M) = (C + \sqrt\lambda/\pi\, I)^{-1} M (A + \pi\sqrt\lambda\, I)^{-1}`.
@@ -91,10 +88,6 @@ class KroneckerInverses(Preconditioner):
         MOMENTUM.check_schedulable("beta", self.beta)
         NON_NEGATIVE.check_schedulable("damping", self.damping)
         check_count("frequency", self.frequency, least=1)
-
-    def products(self, rows: int, cols: int) -> Products:
-        """Return those of the estimate and the Gram matrices, of as many samples as `testing.extras_for` makes up."""
-        return on_sides(rows, cols, left=True, right=True, times=1)
 
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
         """Return two less than that of the estimate: deltas follow the scale of the loss, activations do not."""

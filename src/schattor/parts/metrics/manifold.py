@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..._edge import _core
-from ..._edge.values import NON_NEGATIVE, check_count, position
+from ..._edge.arguments import checked
+from ..._edge.values import NON_NEGATIVE, check_choice, check_count, position
 from ..geometries import Geometry
 from ..hosting import check_polar
 from ..lines import LINES, is_columns
@@ -14,6 +15,7 @@ from ..part import Lowering, common_group
 from .metric import Preconditioner
 
 
+@checked
 @dataclass(frozen=True)
 class TangentDual(Preconditioner):
     r"""The matrix whose polar factor is the steepest tangent direction on the Stiefel manifold.
@@ -55,16 +57,8 @@ class TangentDual(Preconditioner):
             tolerance=self.tolerance,
         )
 
-    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
-        """Return all polar factors but the last, as if the tolerance were not met."""
-        return ((self.geometry, rows, cols, self.steps - 1),)
 
-    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
-        """Return W'A and W L for each of them."""
-        k, n = min(rows, cols), max(rows, cols)
-        return self.steps * ((k, n, k), (k, k, n))
-
-
+@checked
 @dataclass(frozen=True)
 class IntrinsicStiefel(Preconditioner):
     r"""A tangent vector of the Stiefel manifold from two polar factors.
@@ -90,17 +84,8 @@ class IntrinsicStiefel(Preconditioner):
         """Return the core's part."""
         return _core.IntrinsicStiefel(self.geometry.lower(into))
 
-    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
-        """Return the two polar factors."""
-        k = min(rows, cols)
-        return (self.geometry, rows, cols, 1), (self.geometry, k, k, 1)
 
-    def products(self, rows: int, cols: int) -> tuple[tuple[int, int, int], ...]:
-        """Return two projections and a turn."""
-        k, n = min(rows, cols), max(rows, cols)
-        return 2 * ((k, n, k), (k, k, n)) + ((k, k, n),)
-
-
+@checked
 @dataclass(frozen=True)
 class TangentProjection(Preconditioner):
     r"""Mano's projection onto the tangent space of lines of fixed length.
@@ -117,9 +102,8 @@ class TangentProjection(Preconditioner):
     lines: tuple[str, ...] = ("columns", "rows")
 
     def __post_init__(self) -> None:
-        for lines in self.lines:
-            if lines not in LINES:
-                raise ValueError(f"lines must be 'rows' or 'columns', got {lines!r}")
+        for i, lines in enumerate(self.lines):
+            check_choice(f"lines[{i}]", lines, LINES)
 
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
         """Return that of the estimate."""

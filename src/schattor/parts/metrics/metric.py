@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.values import check_count
 from ..hosting import check_held, refuse, shares_sums
-from ..kronecker import Products
 from ..part import Lowering, Part
 
 
@@ -37,6 +37,7 @@ class Preconditioner(Part, ABC):
         """Return the core's part."""
 
 
+@checked
 @dataclass(frozen=True)
 class Identity(Preconditioner):
     """Leave the estimate as it is: for grafting the length of SGD's step."""
@@ -50,6 +51,7 @@ class Identity(Preconditioner):
         return _core.Identity()
 
 
+@checked
 @dataclass(frozen=True)
 class Grafted(Preconditioner):
     """The direction of one metric at the length of another; before step `start`, from 1, the other metric alone.
@@ -67,10 +69,6 @@ class Grafted(Preconditioner):
         for part in self.children():
             refuse("Grafted cannot hold", part, shares_sums)
 
-    def products(self, rows: int, cols: int) -> Products:
-        """Return those of both."""
-        return self.direction.products(rows, cols) + self.length.products(rows, cols)
-
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
         """Return that of the length."""
         return self.length.degree(incoming, gradient)
@@ -82,6 +80,7 @@ class Grafted(Preconditioner):
         )
 
 
+@checked
 @dataclass(frozen=True)
 class Signs(Preconditioner):
     """The sign of every entry of the estimate, zero at zero."""

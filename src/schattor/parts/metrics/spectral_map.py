@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
+from ..._edge.values import FINITE, check_choice
 from ..part import Lowering
 from .metric import Preconditioner
 
 KINDS = ("power", "largest", "rank")
 
 
+@checked
 @dataclass(frozen=True)
 class SpectralMap(Preconditioner):
     r"""A function of the singular values of the estimate, by a full SVD, whatever their scale.
@@ -35,8 +38,8 @@ class SpectralMap(Preconditioner):
     kind: str = "power"
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, got {self.kind!r}")
+        FINITE.check("power", self.power)
+        check_choice("kind", self.kind, KINDS)
 
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
         """Return zero."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.arrays import FloatArray
 from ..._edge.values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable
 from ..hosting import check_held, name_of
@@ -15,6 +16,7 @@ from ..part import Lowering
 from .update import Additive, Update
 
 
+@checked
 @dataclass(frozen=True)
 class ScheduleFree(Update):
     r"""Schedule-free averaging round another update.
@@ -62,6 +64,7 @@ class ScheduleFree(Update):
         return f"{self.inner}, schedule-free {self.beta:g}"
 
 
+@checked
 @dataclass(frozen=True)
 class Extrapolated(Update):
     r"""Implicit gradient transport round another update, which moves the iterate x.

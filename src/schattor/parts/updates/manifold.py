@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.arrays import FloatArray
 from ..geometries import Geometry
 from ..hosting import check_polar
@@ -14,6 +15,7 @@ from ..part import Lowering
 from .update import Update
 
 
+@checked
 @dataclass(frozen=True)
 class PolarRetraction(Update):
     """Back to the Stiefel manifold: the polar factor of W + D by a spectral geometry; W stays where D is zero."""
@@ -31,14 +33,11 @@ class PolarRetraction(Update):
         """Return the core's part."""
         return _core.PolarRetraction(self.geometry.lower(into))
 
-    def oracles(self, rows: int, cols: int) -> tuple[tuple[Geometry, int, int, int], ...]:
-        """Return one polar factor."""
-        return ((self.geometry, rows, cols, 1),)
-
     def __str__(self) -> str:
         return "polar retraction"
 
 
+@checked
 @dataclass(frozen=True)
 class Hyperball(Update):
     r"""Steps on the sphere of the first weights' Frobenius norm R.

@@ -7,8 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.arrays import FloatArray
-from ..._edge.values import NON_NEGATIVE, Schedulable, show
+from ..._edge.values import (
+    NON_NEGATIVE,
+    Schedulable,
+    check_choice,
+    show,
+)
 from ..part import Lowering, Part
 
 DECAYS = ("none", "decoupled", "independent", "cautious", "after")
@@ -43,6 +49,7 @@ class Update(Part, ABC):
         return W.copy()
 
 
+@checked
 @dataclass(frozen=True)
 class Additive(Update):
     """Add the displacement D, with weight decay.
@@ -56,8 +63,7 @@ class Additive(Update):
     weight_decay: Schedulable = 0.0
 
     def __post_init__(self) -> None:
-        if self.decay not in DECAYS:
-            raise ValueError(f"decay must be one of {', '.join(map(repr, DECAYS))}, got {self.decay!r}")
+        check_choice("decay", self.decay, DECAYS)
         NON_NEGATIVE.check_schedulable("weight_decay", self.weight_decay)
 
     def lower(self, into: Lowering) -> _core.Update:
@@ -70,6 +76,7 @@ class Additive(Update):
         return "none" if self.decay == "none" else f"{self.decay} {show(self.weight_decay)}"
 
 
+@checked
 @dataclass(frozen=True)
 class ProductDecay(Update):
     r"""Decay of a factor of a product: :math:`W \leftarrow s W + D/s`, :math:`s = \sqrt{1 - \eta\lambda}`.

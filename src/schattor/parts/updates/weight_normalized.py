@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..._edge import _core
+from ..._edge.arguments import checked
 from ..._edge.values import NON_NEGATIVE, Schedulable, show
 from ..estimators import Estimator
 from ..hosting import check_held, needs_extras, refuse, shares_sums
@@ -14,6 +15,7 @@ from ..part import Lowering
 from .update import Update
 
 
+@checked
 @dataclass(frozen=True)
 class WeightNormalized(Update):
     r"""Weight normalisation: rows :math:`W_i = g_i v_i / \|v_i\|`, of which the rest of the recipe moves v.
