@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from .part import Part
 
 if TYPE_CHECKING:
+    from .estimators import Estimator
     from .geometries import Geometry
+    from .metrics import Preconditioner
 
 Trait: TypeAlias = Callable[[Part], str]
 """Returns what a part does, as the predicate of a sentence; empty if it does not."""
@@ -70,6 +72,23 @@ def check_held(host: Part, **kinds: type) -> None:
             if not isinstance(part, kind):
                 hint = f"; call it: {part.__name__}(...)" if isinstance(part, type) else ""
                 raise TypeError(f"{name} of {name_of(host)} must be {a_kind}, got {part!r}{hint}")
+
+
+def check_estimate(metric: Preconditioner, estimator: Estimator) -> None:
+    """Raise unless a metric has a use for what an estimator gives."""
+    from .estimators import NoMomentum
+
+    if not metric.reads_estimate and not isinstance(estimator, NoMomentum):
+        raise ValueError(
+            f"{name_of(metric)} keeps an average itself and does not read that of {name_of(estimator)}; put it behind "
+            "NoMomentum"
+        )
+    needing = [part for part in metric.tree() if part.needs_average]
+    if needing and not estimator.averages_from_zero:
+        raise ValueError(
+            f"{name_of(needing[-1])} measures distances from an average that starts at zero and is not debiased, "
+            f"EMA(init='zero'), got {name_of(estimator)} ({estimator})"
+        )
 
 
 def check_polar(host: Part, geometry: Geometry) -> None:

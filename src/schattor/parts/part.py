@@ -109,6 +109,11 @@ class Part(ABC):
         return any(child.draws for child in self.children())
 
     @property
+    def needs_average(self) -> bool:
+        """Whether the estimate must be an average that starts at zero."""
+        return any(child.needs_average for child in self.children())
+
+    @property
     def matrix(self) -> bool:
         """Whether it works on matrices, so that blocks of more than two dimensions need a view."""
         return any(child.matrix for child in self.children())

@@ -98,11 +98,17 @@ class CentredSquares(Moment):
 class Deviations(Moment):
     r"""Squared distances from the estimate, :math:`S \leftarrow \beta S + (1-\beta)(G-M)^2 + \epsilon` (AdaBelief).
 
-    The estimate must be an average that is not debiased.
+    The estimate must be an average that starts at zero and is not debiased: where it is the gradient itself, `eps`
+    alone would be left.
     """
 
     beta: Schedulable = 0.999
     eps: Schedulable = 1e-16
+
+    @property
+    def needs_average(self) -> bool:
+        """True."""
+        return True
 
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("beta", self.beta)
