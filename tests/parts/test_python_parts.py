@@ -426,7 +426,6 @@ def test_state_names_are_checked() -> None:
 
     build(Named("x"))
     for part, text in (
-        (Named("average", np.zeros((2, 2))), "'W'.*two parts.*'average'"),
         (Named("count"), "'W'.*count"),
         (Named("a/b"), "'W'.*a/b"),
         (Named(3), "'W'.*3"),

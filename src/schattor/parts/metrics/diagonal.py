@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ..._edge import _core
 from ..._edge.arguments import checked
 from ..._edge.values import MOMENTUM, NON_NEGATIVE, Schedulable
-from ..hosting import check_held
 from ..part import Lowering, Part
 from .metric import Preconditioner, quotient
 
@@ -69,9 +68,6 @@ class Largest(Moment):
     """Entrywise largest value of another moment so far (AMSGrad, as torch has it: before any bias correction)."""
 
     moment: Moment
-
-    def __post_init__(self) -> None:
-        check_held(self, moment=Moment)
 
     def lower(self, into: Lowering) -> _core.Moment:
         """Return the core's part."""
@@ -226,9 +222,6 @@ class Diagonal(Preconditioner):
 
     moment: Moment
     division: Division
-
-    def __post_init__(self) -> None:
-        check_held(self, moment=Moment, division=Division)
 
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
         """Return the difference of the two, but none where the first steps are not divided."""

@@ -8,7 +8,7 @@ from ..._edge import _core
 from ..._edge.arguments import checked
 from ..._edge.values import NON_NEGATIVE, Schedulable, show
 from ..estimators import Estimator
-from ..hosting import check_estimate, check_held, needs_extras, refuse, shares_sums
+from ..hosting import check_estimate, needs_extras, refuse, shares_sums
 from ..lines import is_columns
 from ..metrics import Preconditioner
 from ..part import Lowering
@@ -36,7 +36,6 @@ class WeightNormalized(Update):
     weight_decay: Schedulable = 0.0
 
     def __post_init__(self) -> None:
-        check_held(self, estimator=Estimator, preconditioner=Preconditioner)
         for part in self.children():
             refuse("WeightNormalized cannot hold", part, shares_sums)
             why = "for lengths of rows it is not given"
