@@ -252,9 +252,23 @@ def test_refusals_name_both(make: Callable[[], object], words: str) -> None:
     ],
 )
 def test_other_kinds_are_refused(make: Callable[[], object]) -> None:
-    """With the name of the field and of the kind that it holds."""
-    with pytest.raises(TypeError, match=r"\w+ must be (a sequence, each entry )?an? \w+, got"):
+    """With the name of the argument and of the kind that it takes."""
+    with pytest.raises(TypeError, match=r"\w+ must be (a|an|a sequence, each entry a) [A-Z]\w+, got"):
         make()
+
+
+def test_states_of_one_name_are_told_apart() -> None:
+    """Of parts of one class in a row, and of those that a part holds twice."""
+    moments = (P.EntryMoment(0.5), P.EntryMoment(0.9))
+    inner = P.Grafted(P.Signs(), P.SecondMoment(0.5))
+    made = recipe(adjustments=moments, preconditioner=P.Grafted(inner, P.SecondMoment(0.9)))
+    opt = st.Optimizer({"W": np.ones((3, 2))}, made)
+    opt.step({"W": np.arange(6.0).reshape(3, 2)})
+    kept = {name.removeprefix("state/W/"): x for name, x in opt.state_dict().items() if "moment" in name}
+    assert sorted(kept) == sorted(
+        ["entry_moment", "next_entry_moment", "graft_second_moment", "next_graft_second_moment"]
+    )
+    assert np.allclose(5 * kept["graft_second_moment"], kept["next_graft_second_moment"])
 
 
 def test_a_metric_of_varying_state_can_give_a_length() -> None:

@@ -13,7 +13,7 @@ public:
     /// Advances the state.
     virtual void observe(const Context<float>&, const float* /*g*/, const float* /*m*/) const {}
     virtual void observe(const Context<double>&, const double* /*g*/, const double* /*m*/) const {}
-    /// out = P(m), by the state after observe().
+    /// out = P(m), by the state after observe(); two arrays.
     virtual void apply(const Context<float>&, const float* m, float* out) const = 0;
     virtual void apply(const Context<double>&, const double* m, double* out) const = 0;
 

@@ -81,7 +81,8 @@ void WeightNormalized::moveMagnitudes(const Context<T>& c, T* gradient) const {
     Context<T> estimating = c.child(ofEstimator), mapping = c.child(ofPreconditioner);
     estimating.weights = mapping.weights = length;
     T* step = c.arena->template take<T>(static_cast<std::size_t>(count));
-    const T* estimate = estimator_->estimate(estimating, gradient, step);
+    T* work = c.arena->template take<T>(static_cast<std::size_t>(count));
+    const T* estimate = estimator_->estimate(estimating, gradient, work);
     preconditioner_->observe(mapping, gradient, estimate);
     preconditioner_->apply(mapping, estimate, step);
     for (Index k = 0; k < count; ++k) {

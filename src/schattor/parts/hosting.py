@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from .part import Part
 
 if TYPE_CHECKING:
+    from .estimators import Estimator
     from .geometries import Geometry
+    from .metrics import Preconditioner
 
 Trait: TypeAlias = Callable[[Part], str]
 """Returns what a part does, as the predicate of a sentence; empty if it does not."""
@@ -59,23 +61,26 @@ def refuse(what: str, part: Part, *traits: Trait, because: str = "") -> None:
             raise ValueError(f"{what} {name_of(found)}, which {trait(found)}" + (because and f": {because}"))
 
 
-def check_held(host: Part, **kinds: type) -> None:
-    """Raise TypeError unless a part holds parts of these kinds, by the names of its fields; in a tuple at least one."""
-    for name, kind in kinds.items():
-        value = getattr(host, name)
-        a_kind = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
-        if isinstance(value, tuple) and not value:
-            raise ValueError(f"{name} of {name_of(host)} must hold {a_kind} at least")
-        for part in value if isinstance(value, tuple) else (value,):
-            if not isinstance(part, kind):
-                hint = f"; call it: {part.__name__}(...)" if isinstance(part, type) else ""
-                raise TypeError(f"{name} of {name_of(host)} must be {a_kind}, got {part!r}{hint}")
+def check_estimate(metric: Preconditioner, estimator: Estimator) -> None:
+    """Raise unless a metric has a use for what an estimator gives."""
+    from .estimators import NoMomentum
+
+    if not metric.reads_estimate and not isinstance(estimator, NoMomentum):
+        raise ValueError(
+            f"{name_of(metric)} keeps an average itself and does not read that of {name_of(estimator)}; put it behind "
+            "NoMomentum"
+        )
+    needing = [part for part in metric.tree() if part.needs_average]
+    if needing and not estimator.averages_from_zero:
+        raise ValueError(
+            f"{name_of(needing[-1])} measures distances from an average that starts at zero and is not debiased, "
+            f"EMA(init='zero'), got {name_of(estimator)} ({estimator})"
+        )
 
 
 def check_polar(host: Part, geometry: Geometry) -> None:
     """Raise unless the ball direction of a geometry is a polar factor."""
-    from .geometries import Geometry, Schatten
+    from .geometries import Schatten
 
-    check_held(host, geometry=Geometry)
     if not isinstance(geometry, Schatten) or geometry.p != float("inf"):
         raise ValueError(f"{name_of(host)} needs a polar factor, by Spectral(), got {geometry}")

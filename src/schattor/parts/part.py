@@ -128,6 +128,11 @@ class Part(ABC):
         return any(child.draws for child in self.children())
 
     @property
+    def needs_average(self) -> bool:
+        """Whether the estimate must be an average that starts at zero."""
+        return any(child.needs_average for child in self.children())
+
+    @property
     def equivariance(self) -> str:
         """The group that commutes with it, jointly with the weights, decay aside; see `schattor.Geometry`."""
         return common_group("rotations", *(child.equivariance for child in self.children()))

@@ -67,6 +67,11 @@ class PythonEstimator(PythonPart, Estimator):
     [4.0, 3.0, 2.0]
     """
 
+    @property
+    def averages_from_zero(self) -> bool:
+        """True: it may be."""
+        return True
+
     @abstractmethod
     def estimate(self, context: Context, G: FloatArray) -> FloatArray:
         """Advance ``context.state`` and return the estimate, in the shape and dtype of `G`, which is read-only."""

@@ -11,7 +11,6 @@ from typing import TypeAlias
 from .._edge import _core
 from .._edge.arguments import checked
 from .._edge.values import FINITE, NON_NEGATIVE, POSITIVE, Schedulable, check_choice, position, show
-from .hosting import check_held
 from .part import Lowering, Part, common_degree
 
 SHAPE_FACTORS: dict[str, Callable[[int, int], float]] = {
@@ -271,7 +270,8 @@ class SwitchedScaling(Scaling):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scalings", tuple(self.scalings))
-        check_held(self, scalings=Scaling)
+        if not self.scalings:
+            raise ValueError("scalings must hold one at least, got ()")
         if len({scaling.rule for scaling in self.scalings}) != 1:
             raise ValueError(f"scalings must follow one rule, got {', '.join(map(str, self.scalings))}")
 

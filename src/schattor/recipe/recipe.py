@@ -21,7 +21,15 @@ from ..parts import (
 from ..parts.coupling import Coupling
 from ..parts.estimators import EMA, Estimator, HeavyBall, NoMomentum
 from ..parts.geometries import Geometry
-from ..parts.hosting import keeps_state, name_of, needs_extras, reads_weights, refuse, shares_sums
+from ..parts.hosting import (
+    check_estimate,
+    keeps_state,
+    name_of,
+    needs_extras,
+    reads_weights,
+    refuse,
+    shares_sums,
+)
 from ..parts.kronecker import LARGEST_SIDE_BYTES
 from ..parts.mixed_norm import MixedNorm
 from ..parts.part import Part, common_group
@@ -144,6 +152,11 @@ class Recipe:
                 refuse(
                     f"{name} cannot stand round", part, reads_weights, needs_extras, shares_sums, because=why
                 )
+        if self.frame.withholds_first and getattr(self.turns, "every", None) == 1:
+            raise ValueError(
+                f"{name} withholds a block's first step, so that nothing moves where {name_of(self.turns)} gives each "
+                "block turns of one step"
+            )
 
     def _check_sums(self) -> None:
         """Raise if what shares sums over the blocks cannot have them."""
@@ -164,12 +177,8 @@ class Recipe:
 
     def _check_update(self) -> None:
         """Raise if parts would ignore or miss what the estimator or the update does to the gradient."""
-        metric = self.preconditioner
-        if metric is not None and not metric.reads_estimate and not isinstance(self.estimator, NoMomentum):
-            raise ValueError(
-                f"{name_of(metric)} keeps an average itself and does not read that of {name_of(self.estimator)}; put "
-                "it behind NoMomentum"
-            )
+        if self.preconditioner is not None:
+            check_estimate(self.preconditioner, self.estimator)
         if self.update.pulls_back:
             why = "it moves something else than the weights, by a gradient of its own"
             for part in (self.estimator, self.preconditioner):

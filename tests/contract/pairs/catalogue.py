@@ -254,7 +254,7 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
         P.ProductDecay(0.01),
         Averaging(),
     ),
-    "turns": (P.Cyclic(1), P.Shuffled(1)),
+    "turns": (P.Cyclic(1), P.Shuffled(2)),
 }
 
 

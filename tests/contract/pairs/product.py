@@ -278,9 +278,9 @@ def _run(pair: Pair, shapes: dict[str, tuple[int, ...]], dtype: type, seed: int)
         opt = _optimizer(start, recipe)
     except (TypeError, ValueError) as error:
         return _checked(str(error), pair.parts())
-    if recipe.degree is not None and recipe.degree >= 0 and dtype is np.float64:
+    if shapes == SHAPES["square"] and _has_plain_degree(recipe):
         try:
-            st.testing.check_degree(recipe, start, grads[:2])
+            st.testing.check_degree(recipe, start, grads if recipe.turns else grads[:2])
         except AssertionError as error:
             raise NotKeptError(str(error)) from None
     for G in grads[:3]:
@@ -304,6 +304,13 @@ def _run(pair: Pair, shapes: dict[str, tuple[int, ...]], dtype: type, seed: int)
         if np.array_equal(W, elsewhere.params[name]):
             raise NotKeptError(f"{name} moves whatever the gradients are")
     return None
+
+
+def _has_plain_degree(recipe: st.Recipe) -> bool:
+    """Whether rounding errors and an eps of directions stay nothing on large gradients."""
+    rounded = recipe.frame is not None and recipe.preconditioner is not None
+    shrinks = "deltas" in recipe.requires  # K-FAC's steps
+    return recipe.degree is not None and not rounded and not shrinks
 
 
 def _optimizer(start: Blocks, recipe: st.Recipe) -> st.Optimizer:

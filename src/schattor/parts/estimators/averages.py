@@ -57,6 +57,11 @@ class EMA(Estimator):
         check_choice("init", self.init, ("first", "zero", "debiased"))
         self.lower(Lowering())
 
+    @property
+    def averages_from_zero(self) -> bool:
+        """Whether the buffer starts at zero."""
+        return self.init == "zero"
+
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""
         return _core.Ema(
@@ -102,6 +107,11 @@ class DoubleEMA(Estimator):
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("near", self.near)
         MOMENTUM.check_schedulable("far", self.far)
+
+    @property
+    def averages_from_zero(self) -> bool:
+        """True."""
+        return True
 
     def lower(self, into: Lowering) -> _core.Estimator:
         """Return the core's part."""

@@ -26,6 +26,11 @@ class Estimator(Part, ABC):
         """Return the degree of the estimate in the scale of all gradients, given that of the gradient."""
         return incoming
 
+    @property
+    def averages_from_zero(self) -> bool:
+        """Whether it is an average that starts at zero and is not debiased: it is not the first gradient itself."""
+        return False
+
     def start(self, like: npt.ArrayLike) -> RunningEstimator:
         """Return the estimator at work, for arrays of the shape and dtype of `like`.
 

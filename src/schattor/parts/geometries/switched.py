@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ..._edge import _core
 from ..._edge.arguments import checked
 from ..._edge.values import position
-from ..hosting import check_held
 from ..part import Lowering
 from .geometry import Geometry
 
@@ -40,7 +39,8 @@ class Switched(Geometry):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "geometries", tuple(self.geometries))
-        check_held(self, geometries=Geometry)
+        if not self.geometries:
+            raise ValueError("geometries must hold one at least, got ()")
 
     def lower(self, into: Lowering) -> _core.Geometry:
         """Return the core's part."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ..._edge import _core
 from ..._edge.arguments import checked
 from ..._edge.values import MOMENTUM, NON_NEGATIVE, Schedulable
-from ..hosting import check_held
 from ..part import Lowering, Part
 from .metric import Preconditioner, quotient
 
@@ -70,9 +69,6 @@ class Largest(Moment):
 
     moment: Moment
 
-    def __post_init__(self) -> None:
-        check_held(self, moment=Moment)
-
     def lower(self, into: Lowering) -> _core.Moment:
         """Return the core's part."""
         return _core.Largest(self.moment.lower(into))
@@ -98,11 +94,17 @@ class CentredSquares(Moment):
 class Deviations(Moment):
     r"""Squared distances from the estimate, :math:`S \leftarrow \beta S + (1-\beta)(G-M)^2 + \epsilon` (AdaBelief).
 
-    The estimate must be an average that is not debiased.
+    The estimate must be an average that starts at zero and is not debiased: where it is the gradient itself, `eps`
+    alone would be left.
     """
 
     beta: Schedulable = 0.999
     eps: Schedulable = 1e-16
+
+    @property
+    def needs_average(self) -> bool:
+        """True."""
+        return True
 
     def __post_init__(self) -> None:
         MOMENTUM.check_schedulable("beta", self.beta)
@@ -220,9 +222,6 @@ class Diagonal(Preconditioner):
 
     moment: Moment
     division: Division
-
-    def __post_init__(self) -> None:
-        check_held(self, moment=Moment, division=Division)
 
     def degree(self, incoming: float | None, gradient: float | None) -> float | None:
         """Return the difference of the two, but none where the first steps are not divided."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..._edge import _core
 from ..._edge.arguments import checked
 from ..._edge.values import check_count
-from ..hosting import check_held, refuse, shares_sums
+from ..hosting import refuse, shares_sums
 from ..part import Lowering, Part
 
 
@@ -65,7 +65,6 @@ class Grafted(Preconditioner):
 
     def __post_init__(self) -> None:
         check_count("start", self.start, least=1)
-        check_held(self, direction=Preconditioner, length=Preconditioner)
         for part in self.children():
             refuse("Grafted cannot hold", part, shares_sums)
 

@@ -11,7 +11,7 @@ from ..._edge import _core
 from ..._edge.arguments import checked
 from ..._edge.arrays import FloatArray
 from ..._edge.values import FRACTION, MOMENTUM, NON_NEGATIVE, Schedulable
-from ..hosting import check_held, name_of
+from ..hosting import name_of
 from ..part import Lowering
 from .update import Additive, Update
 
@@ -36,7 +36,6 @@ class ScheduleFree(Update):
     weight_lr_power: float = 2.0
 
     def __post_init__(self) -> None:
-        check_held(self, inner=Update)
         if not isinstance(self.inner, Additive) or self.inner.decay in ("cautious", "after"):
             raise ValueError(
                 "ScheduleFree averages the steps of an Additive update, neither cautious nor after, got "
@@ -78,7 +77,6 @@ class Extrapolated(Update):
     momentum: Schedulable = 0.9
 
     def __post_init__(self) -> None:
-        check_held(self, inner=Update)
         if not isinstance(self.inner, Additive):
             raise ValueError(
                 f"Extrapolated takes the steps of an Additive update further, got {name_of(self.inner)} ({self.inner})"

@@ -8,7 +8,7 @@ from ..._edge import _core
 from ..._edge.arguments import checked
 from ..._edge.values import NON_NEGATIVE, Schedulable, show
 from ..estimators import Estimator
-from ..hosting import check_held, needs_extras, refuse, shares_sums
+from ..hosting import check_estimate, needs_extras, refuse, shares_sums
 from ..lines import is_columns
 from ..metrics import Preconditioner
 from ..part import Lowering
@@ -34,15 +34,11 @@ class WeightNormalized(Update):
     weight_decay: Schedulable = 0.0
 
     def __post_init__(self) -> None:
-        check_held(self, estimator=Estimator, preconditioner=Preconditioner)
         for part in self.children():
             refuse("WeightNormalized cannot hold", part, shares_sums)
-            refuse(
-                "WeightNormalized cannot hold",
-                part,
-                needs_extras,
-                because="for lengths of rows it is not given",
-            )
+            why = "for lengths of rows it is not given"
+            refuse("WeightNormalized cannot hold", part, needs_extras, because=why)
+        check_estimate(self.preconditioner, self.estimator)
         NON_NEGATIVE.check_schedulable("weight_decay", self.weight_decay)
 
     @property
