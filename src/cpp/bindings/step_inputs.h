@@ -24,8 +24,8 @@ public:
     void addBlock(pybind11::array weights);
 
     /// The inputs of a step, one for each block of the plan. `targets` is none where the weights themselves
-    /// are moved, `point` where the step is taken at them. Extras are dicts of arrays by name, which the Python layer has checked: dtype, shape,
-    /// C-contiguous.
+    /// are moved, `point` where the step is taken at them. Extras are dicts of arrays by name, which the
+    /// Python layer has checked: dtype, shape, C-contiguous.
     std::span<BlockIo> gather(const Plan&, const pybind11::list& gradients,
                               const std::optional<pybind11::list>& targets,
                               const std::optional<pybind11::list>& extras,

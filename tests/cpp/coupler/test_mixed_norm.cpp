@@ -178,7 +178,8 @@ TEST("at r = 1 the largest block takes all, and equal blocks share") {
     CHECK_EQ(out[2].ball, 0.0);
 }
 
-// Norms come out of sums and roots: equal ones may differ by roundings, on either side and with either weight.
+// Norms come out of sums and roots: equal ones may differ by roundings, on either side and with either
+// weight.
 TEST("at r = 1 norms that differ by roundings share, those that differ by more do not") {
     const double eps = std::numeric_limits<double>::epsilon();
     const MixedNorm greedy(1.0);

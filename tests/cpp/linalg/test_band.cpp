@@ -105,9 +105,7 @@ struct Band {
     BandFunction function;
     Eigen::SelfAdjointEigenSolver<Matrix> eigen;  // of T = B B' / scale
 
-    Band(const Matrix& matrix, Index width)
-        : b(matrix),
-          function(matrix.rows(), width, arena) {
+    Band(const Matrix& matrix, Index width) : b(matrix), function(matrix.rows(), width, arena) {
         function.setBand([&](Index i, Index j) { return b(i, j); });
         eigen.compute(b * b.transpose() / function.scale());
     }

@@ -122,9 +122,9 @@ TEST("proven bounds hold the spectrum and are near it; nearly singular matrices 
     });
 }
 
-// A factorisation that ends proves a bound up to its own rounding errors. Matrices whose smallest eigenvalue is
-// within a few of these of what is tried, 3/4 of the Ritz value, show whether the bound allows for them: the
-// bottom of a dense spectrum is where a few Lanczos steps are a quarter off.
+// A factorisation that ends proves a bound up to its own rounding errors. Matrices whose smallest eigenvalue
+// is within a few of these of what is tried, 3/4 of the Ritz value, show whether the bound allows for them:
+// the bottom of a dense spectrum is where a few Lanczos steps are a quarter off.
 TEST("bounds hold also where only rounding errors decide whether a factorisation ends") {
     support::forBothDtypes([]<class T>(T) {
         const std::size_t k = 60;
