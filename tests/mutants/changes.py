@@ -70,36 +70,36 @@ CHANGES = (
     ),
     Change(
         name="bound: samples",
-        text="if (extras[i] > 0.0 && !(extras[i] <= largestSample()))",
-        replacement="if (false && extras[i] > largestSample())",
+        text="if (extras[i] > 0.0 && !(extras[i] <= mostOfSamples_))",
+        replacement="if (false && extras[i] > mostOfSamples_)",
         tests=("tests/recipes/test_kronecker_recipes.py",),
         reason="activations whose squares overflow make the state infinite",
     ),
     Change(
         name="bound: a loaded momentum",
-        text="held_ = std::max(held_, kernels::maxAbs(static_cast<Index>(array.size()), array.data()));",
-        replacement="static_cast<void>(array);",
+        text="bound_ = state_.largest(Pipeline::ofEstimator);",
+        replacement="bound_ = 0.0;",
         tests=(f"{MAGNITUDES}::test_loaded_momentum_counts",),
         reason="a momentum that was loaded counts as zero in the joint bound",
     ),
     Change(
         name="bound: the momentum so far",
-        text="g = pullBack(g);\n        held_ = io.estimate;",
-        replacement="g = pullBack(g);",
+        text="if (result.withheld) return result;\n        bound_ = io.estimate;",
+        replacement="if (result.withheld) return result;",
         tests=(MAGNITUDES,),
         reason="the momentum of a block without a gradient counts as zero in the joint bound",
     ),
     Change(
         name="bound: the momentum after a peek",
-        text="turn_ = savedTurn_;\n        held_ = savedHeld_;",
-        replacement="turn_ = savedTurn_;",
+        text="bound_ = saved_.bound;",
+        replacement="",
         tests=(MAGNITUDES,),
         reason="a peek at a huge gradient makes later steps be refused",
     ),
     Change(
         name="bound: the gain of the estimator",
-        text="result.estimate = std::max(largest * gain, b * held_ + (1.0 - b) * largest * gain);",
-        replacement="result.estimate = std::max(largest, b * held_ + (1.0 - b) * largest);",
+        text="result.estimate = std::max(largest * gain, b * bound + (1.0 - b) * largest * gain);",
+        replacement="result.estimate = std::max(largest, b * bound + (1.0 - b) * largest);",
         tests=(MAGNITUDES,),
         reason="a heavy ball is ten gradients long, and the step follows it",
     ),
@@ -305,8 +305,13 @@ CHANGES = (
     ),
     Change(
         name="length: the norm of a clipped step without its shape factor",
-        text="const double norm = shapeFactor_ * oracle.dualNorm.full();",
-        replacement="const double norm = oracle.dualNorm.full();",
+        text=(
+            "if (oracle.dualNorm.isZero()) return 0.0;\n"
+            "        const double norm = shapeFactor_ * oracle.dualNorm.full();"
+        ),
+        replacement=(
+            "if (oracle.dualNorm.isZero()) return 0.0;\n        const double norm = oracle.dualNorm.full();"
+        ),
         tests=("tests/recipes/test_scion.py",),
         reason="the dual norm is that of another geometry than the step",
     ),
@@ -319,10 +324,47 @@ CHANGES = (
     ),
     Change(
         name="length: the report of an update that changes it",
-        text="if (moved != plain) report.stepSize *= moved / plain;",
-        replacement="",
+        text="report.stepSize = oracle.ballScale != 0.0 ? moved.times * c.lr",
+        replacement="report.stepSize = oracle.ballScale != 0.0 ? c.lr",
         tests=("tests/contract/test_report.py", "tests/recipes/test_composites.py"),
         reason="the report's step size is not that of the step",
+    ),
+    Change(
+        name="length: the report of an update that measures it",
+        text="report.updateRms = rms(moved.norm ? *moved.norm : moved.times * std::abs(factor) * size);",
+        replacement="report.updateRms = rms(moved.times * std::abs(factor) * size);",
+        tests=("tests/contract/test_report.py",),
+        reason="the report tells of a displacement that the update was given, not of its step",
+    ),
+    # ------------------------------------------------------------------------------------ parts inside parts
+    Change(
+        name="tree: one salt for a part and what it holds",
+        text="result.salt = (salt ^ (i + 1)) * 0x100000001b3ull;",
+        replacement="",
+        tests=("test_tree",),
+        reason="two parts inside one draw the same numbers",
+    ),
+    Change(
+        name="tree: a piece sees the beginning of the arrays",
+        text="c.from = at;",
+        replacement="",
+        tests=("test_tree", "test_plan"),
+        reason="all tiles of a block advance the state of the first",
+    ),
+    Change(
+        name="tree: what a part holds may read what is hidden from it",
+        text="const Inputs missing = child.part->reads() & child.hidden;",
+        replacement="const Inputs missing;",
+        tests=("test_tree",),
+        reason="samples of another shape are read past their end",
+    ),
+    # ------------------------------------------------------------------------------------ dead blocks
+    Change(
+        name="dead: an average of roundings has a direction",
+        text="return largest < std::numeric_limits<T>::min();",
+        replacement="return largest < 0.0;",
+        tests=("test_plan", "tests/plan/test_dead_blocks.py"),
+        reason="a block without gradients moves for ever",
     ),
     # ------------------------------------------------------------------------------------ checks of arrays and state
     Change(

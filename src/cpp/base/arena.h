@@ -12,11 +12,11 @@
 
 namespace schattor {
 
-/// A bump allocator. Space is handed out by take() and given back by ArenaFrame, in stack order. What does not
-/// fit into the buffer comes from further ones, so that nothing that is taken moves; as soon as everything has
-/// been given back they become one buffer that is as large as all that was ever taken at once. The same work
-/// then allocates nothing. Under AddressSanitizer, bytes that are not taken, and the padding between arrays,
-/// must not be touched.
+/// A bump allocator. Space is handed out by take() and given back by ArenaFrame, in stack order. What does
+/// not fit into the buffer comes from further ones, so that nothing that is taken moves; as soon as
+/// everything has been given back they become one buffer that is as large as all that was ever taken at once.
+/// The same work then allocates nothing. Under AddressSanitizer, bytes that are not taken, and the padding
+/// between arrays, must not be touched.
 class Arena {
 public:
     static constexpr std::size_t alignment = 64;

@@ -51,9 +51,9 @@ struct Context {
     const T* weights = nullptr;
     std::span<const double> slots;  ///< the scheduled hyperparameters of this step
     Arena* arena = nullptr;
-    StateArrays<T> state = {};               ///< the part's own state arrays, in declared order
-    std::span<double> scalars = {};          ///< the part's own numbers, in declared order
-    std::span<PartState<T>> children = {};   ///< of the parts that it holds
+    StateArrays<T> state = {};              ///< the part's own state arrays, in declared order
+    std::span<double> scalars = {};         ///< the part's own numbers, in declared order
+    std::span<PartState<T>> children = {};  ///< of the parts that it holds
     Extras<T> extras = {};
     std::uint64_t salt = 0;      ///< of the block's name: tells its random numbers from other blocks'
     const T* partner = nullptr;  ///< weights of the paired block, of this shape:

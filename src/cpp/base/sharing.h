@@ -8,10 +8,10 @@ namespace schattor {
 /// block has sums.
 class Sharing : public Part {
 public:
-    /// Writes this block's part of the sums, of which there are sums(). If there are any, measure() runs on all
-    /// blocks that have a gradient, with the transformed one, and share() after it on all blocks; the block is
-    /// not divided then, and transforms must keep no state. The scalars belong to the recipe: all blocks have
-    /// the same ones. May advance the state.
+    /// Writes this block's part of the sums, of which there are sums(). If there are any, measure() runs on
+    /// all blocks that have a gradient, with the transformed one, and share() after it on all blocks; the
+    /// block is not divided then, and transforms must keep no state. The scalars belong to the recipe: all
+    /// blocks have the same ones. May advance the state.
     virtual void measure(const Context<float>&, const float* /*g*/, double* /*sums*/) const {}
     virtual void measure(const Context<double>&, const double* /*g*/, double* /*sums*/) const {}
     /// Takes the sums over all blocks into the scalars; nothing changes where no block has a gradient.

@@ -17,9 +17,9 @@ namespace {
 template <class T>
 struct Directed {
     const T* direction = nullptr;
-    OracleResult oracle;     ///< of what stands there
-    bool withheld = false;   ///< the frame has only seen the gradient: nothing moves
-    double decrease = 0.0;   ///< what the scaling says of this step
+    OracleResult oracle;    ///< of what stands there
+    bool withheld = false;  ///< the frame has only seen the gradient: nothing moves
+    double decrease = 0.0;  ///< what the scaling says of this step
 };
 
 template <class T>
@@ -192,7 +192,8 @@ private:
             result.direction = room;
         } else {
             m = stages_.precondition(c, g, m);
-            result.oracle = pipeline.geometry->ball({c.slots, c.arena, false, inputStays, team}, shape, m, room);
+            result.oracle =
+                pipeline.geometry->ball({c.slots, c.arena, false, inputStays, team}, shape, m, room);
             result.direction = result.oracle.inputIsDirection ? m : room;
         }
         result.decrease = pipeline.scaling->decrease(stages_.own(c, Pipeline::ofScaling), result.oracle, m);
@@ -228,7 +229,8 @@ private:
     /// The gradient by what the update moves.
     const T* pullBack(const Context<T>& c, const T* g) {
         if (!pipeline.update->pullsBack()) return g;
-        return pipeline.update->pullBack(stages_.own(c, Pipeline::ofUpdate), g, stages_.take(c, shape.size()));
+        return pipeline.update->pullBack(stages_.own(c, Pipeline::ofUpdate), g,
+                                         stages_.take(c, shape.size()));
     }
 
     /// The factor that gives what the oracle wrote its length by the rule, lr aside. The oracle's result

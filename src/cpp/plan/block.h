@@ -16,9 +16,9 @@ struct StepContext {
 };
 
 /// One named block: its weights (borrowed), its pipeline and its state. All calls in the order scan, check,
-/// then one of three: advance; direct and move, where blocks are coupled in between; or, where the pipeline is
-/// divisible, advancePiece for each piece and gather. The first two touch nothing; scan and advancePiece may
-/// run for several ranges at once.
+/// then one of three: advance; direct and move, where blocks are coupled in between; or, where the pipeline
+/// is divisible, advancePiece for each piece and gather. The first two touch nothing; scan and advancePiece
+/// may run for several ranges at once.
 class Block {
 public:
     Block(std::string itsName, Shape itsShape, Dtype itsDtype, Pipeline itsPipeline)

@@ -48,8 +48,7 @@ Magnitudes BlockChecks<T>::check(const BlockIo& io, const Maxima& maxima, const 
     const double finite = largestFinite(dtypeOf<T>);
     if (!std::isfinite(maxima.gradient))
         return {refuse(Kind::gradientNotFinite, shape_.size(), static_cast<const T*>(io.gradient))};
-    if (!std::isfinite(maxima.weights))
-        return {refuse(Kind::weightsNotFinite, shape_.size(), own.weights)};
+    if (!std::isfinite(maxima.weights)) return {refuse(Kind::weightsNotFinite, shape_.size(), own.weights)};
     std::array<double, 4> extras = {};
     if (const Refusal refusal = scanExtras(io, extras)) return {refusal};
     double largest = std::max({maxima.gradient, extras[0], extras[3]});  // gradients all three

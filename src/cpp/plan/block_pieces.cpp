@@ -22,8 +22,8 @@ Piece BlockPieces<T>::advance(const Context<T>& whole, const BlockIo& io, const 
     for (Index at = begin; at < begin + length; at += tile) {
         const ArenaFrame frame(*whole.arena);
         const Index n = std::min(tile, begin + length - at);
-        const Piece piece = descent ? descend(*descent, at, n, *whole.arena)
-                                    : advanceTile(whole, io, coupling, at, n);
+        const Piece piece =
+            descent ? descend(*descent, at, n, *whole.arena) : advanceTile(whole, io, coupling, at, n);
         if (!isDead(io)) result.include(piece);
     }
     return result;

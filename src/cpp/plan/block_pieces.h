@@ -8,8 +8,8 @@
 
 namespace schattor {
 
-/// The step of a divisible block, piece by piece: in one loop over memory where every part has that form, else
-/// in tiles whose arrays stay in the first-level cache from the first part to the last.
+/// The step of a divisible block, piece by piece: in one loop over memory where every part has that form,
+/// else in tiles whose arrays stay in the first-level cache from the first part to the last.
 template <class T>
 class BlockPieces {
 public:

@@ -70,7 +70,8 @@ void Plan::finish() {
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         Block& block = *blocks[i];
         if (block.partner == nullptr && block.pipeline.reads().has(Input::partner))
-            throw std::invalid_argument("block '" + block.name + "' has no pair, whose weights its parts read");
+            throw std::invalid_argument("block '" + block.name +
+                                        "' has no pair, whose weights its parts read");
         if (const Sharing* sharing = block.pipeline.sharing())
             sumsPerBlock_ = std::max(sumsPerBlock_, static_cast<std::size_t>(sharing->sums()));
         block.guarded = failure->possible;
@@ -261,8 +262,7 @@ void Plan::advance(const Run& run, const Item& item, Arena& arena) {
     Block& block = *blocks[i];
     const BlockIo& io = run.io[i];
     if (divided_[i]) {
-        pieces_[item.piece] =
-            block.advancePiece(io, run.step, couplings_[i], item.begin, item.length, arena);
+        pieces_[item.piece] = block.advancePiece(io, run.step, couplings_[i], item.begin, item.length, arena);
     } else if (groups[block.group].separates()) {
         block.advance(io, run.step, couplings_[i], arena);
     } else {
@@ -387,9 +387,10 @@ Refusal Plan::run(Mode mode, std::span<BlockIo> io, std::span<const double> slot
 
 // Whatever a part throws comes out of a step half taken.
 void Plan::rethrow() const {
-    const std::string what = broken_ ? " in the middle of a step: some weights have moved and others have not. "
-                                       "Put the weights back and load a state before the next step"
-                                     : "; the step was taken back";
+    const std::string what = broken_
+                                 ? " in the middle of a step: some weights have moved and others have not. "
+                                   "Put the weights back and load a state before the next step"
+                                 : "; the step was taken back";
     try {
         throw;
     } catch (const std::bad_alloc&) {

@@ -137,7 +137,7 @@ private:
 
     bool deterministic_;
     int threads_;
-    bool broken_ = false;  ///< a step broke off, and could not be taken back
+    bool broken_ = false;        ///< a step broke off, and could not be taken back
     struct alignas(64) Worker {  // on cache lines of its own
         Arena arena;
     };

@@ -11,7 +11,9 @@ template <class T>
 class Displacement {
 public:
     Displacement(const Context<T>& c, const T* w)
-        : frame_(*c.arena), size_(c.size()), before_(c.arena->template take<T>(static_cast<std::size_t>(size_))) {
+        : frame_(*c.arena),
+          size_(c.size()),
+          before_(c.arena->template take<T>(static_cast<std::size_t>(size_))) {
         std::copy(w, w + size_, before_);
     }
     /// Frobenius norm of the difference. Once.

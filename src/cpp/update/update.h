@@ -9,7 +9,7 @@ namespace schattor {
 
 /// How far an update has moved the weights, decay aside.
 struct Moved {
-    double times = 1.0;  ///< as far as the displacement that it was given, so many times
+    double times = 1.0;               ///< as far as the displacement that it was given, so many times
     std::optional<double> norm = {};  ///< or as far as this, a Frobenius norm; NaN: nobody knows
 };
 

@@ -108,8 +108,8 @@ Moved WeightNormalized::push(const Context<T>& c, double of, const T* d, T* w) c
     return {.norm = displacement.norm(w)};
 }
 
-#define SCHATTOR_INSTANTIATE(T)                                                             \
-    template const T* WeightNormalized::pull<T>(const Context<T>&, const T*, T*) const;     \
+#define SCHATTOR_INSTANTIATE(T)                                                              \
+    template const T* WeightNormalized::pull<T>(const Context<T>&, const T*, T*) const;      \
     template Moved WeightNormalized::push<T>(const Context<T>&, double, const T*, T*) const; \
     template double WeightNormalized::bound<T>(const Context<T>&, double) const;
 SCHATTOR_INSTANTIATE(float)

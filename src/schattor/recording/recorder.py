@@ -146,7 +146,7 @@ class Recorder:
         self._measure(row, samples, due, after=False)
         before = self._copies(samples, due)
         self.opt.step(grads, **passed)
-        if self.opt.report.step == step:
+        if self.opt.report.step == step + 1:
             self._reported(row)
             self._look_back(samples, before, due, extras)
             self._measure(row, samples, due, after=True)
