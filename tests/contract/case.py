@@ -95,6 +95,12 @@ class Case:
         frame = self.make().frame
         return frame is not None and frame.withholds_first
 
+    @property
+    def leaves_decay_aside(self) -> bool:
+        """Whether weight decay stands beside a step that depends neither on it nor on the weights."""
+        recipe = self.make(weight_decay=0.5)
+        return isinstance(recipe.update, st.parts.Additive) and not recipe.reads_weights
+
     def determined(self, blocks: Blocks) -> Blocks:
         """The blocks in which the first gradient determines the coordinates: in others they depend on rounding."""
         frame = self.make().frame

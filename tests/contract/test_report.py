@@ -23,11 +23,11 @@ def rms(x: np.ndarray) -> float:
 def test_update_rms_is_that_of_the_displacement(case: Case, dtype: type) -> None:
     """Decay aside: from zero weights decay vanishes, and what remains is the displacement."""
     W, gradients = problem(case, dtype, 4)
-    opt = Supplied(mapped(np.zeros_like, W), case.inner())  # what is averaged, where a recipe averages
+    opt = Supplied(case.origin(W), case.make())
     tolerance = 64 * float(np.finfo(dtype).eps)
     for t, G in enumerate(gradients):
         D = opt.update(G)
-        assert opt.report.step == t + 1
+        assert opt.report.step == t + 1 == opt.step_count
         assert set(opt.report) == case.movers(t)
         for name, row in opt.report.items():
             assert row.update_rms == pytest.approx(rms(D[name]), rel=tolerance), name
@@ -39,33 +39,16 @@ def test_update_rms_is_that_of_the_displacement(case: Case, dtype: type) -> None
             assert row.dual_norm > 0 or (t == 0 and case.withholds_first)
 
 
-DECAYING = [
-    case for case in CASES if case.takes("weight_decay") and not case.make(weight_decay=0.5).reads_weights
-]
-
-
-def moves_several_points(case: Case) -> bool:
-    """Whether the update keeps several points, of which decay moves one: it tells the whole displacement."""
-    return isinstance(case.make().update, st.parts.ScheduleFree | st.parts.Extrapolated)
-
-
-@pytest.mark.parametrize("case", [case for case in DECAYING if moves_several_points(case)], ids=str)
-def test_update_rms_of_several_points(case: Case) -> None:
-    """What the weights have moved, decay included."""
-    W, gradients = problem(case, np.float64, 4)
-    opt = Supplied(copied(W), case.make(weight_decay=0.5))
-    for G in gradients:
-        before = copied(opt.params)
-        opt.step(G)
-        for name, row in opt.report.items():
-            assert row.update_rms == pytest.approx(rms(opt.params[name] - before[name]), rel=64 * EPS), name
-
-
-@pytest.mark.parametrize("case", [case for case in DECAYING if not moves_several_points(case)], ids=str)
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case.takes("weight_decay") and case.leaves_decay_aside],
+    ids=str,
+)
 def test_decay_is_not_in_the_report(case: Case) -> None:
     """With the same gradients the rows do not depend on a decay beside the step.
 
-    Where steps depend on the weights they do; an L2 decay is in the gradient.
+    Where steps depend on the weights they do; an L2 decay is in the gradient. An update that averages, extrapolates or
+    divides by its decay reports the step that it has taken.
 
     To the rounding of sums of at most 24 squares: with and without decay another loop may add them up.
     """

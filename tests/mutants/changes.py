@@ -84,8 +84,8 @@ CHANGES = (
     ),
     Change(
         name="bound: a loaded momentum",
-        text="void stateWritten() override { bound_ = state_.largest(Pipeline::ofEstimator); }",
-        replacement="void stateWritten() override {}",
+        text="bound_ = state_.largest(Pipeline::ofEstimator);",
+        replacement="bound_ = 0.0;",
         tests=(f"{MAGNITUDES}::test_loaded_momentum_counts",),
         reason="a momentum that was loaded counts as zero in the joint bound",
     ),
@@ -98,8 +98,8 @@ CHANGES = (
     ),
     Change(
         name="bound: the momentum after a peek",
-        text="turn_ = saved_.turn;\n        bound_ = saved_.bound;",
-        replacement="turn_ = saved_.turn;",
+        text="bound_ = saved_.bound;",
+        replacement="",
         tests=(MAGNITUDES,),
         reason="a peek at a huge gradient makes later steps be refused",
     ),
@@ -326,10 +326,47 @@ CHANGES = (
     ),
     Change(
         name="length: the report of an update that changes it",
-        text="? moved.times * c.lr * length / oracle.ballScale : 0.0;",
-        replacement="? c.lr * length / oracle.ballScale : 0.0;",
+        text="report.stepSize = oracle.ballScale != 0.0 ? moved.times * c.lr",
+        replacement="report.stepSize = oracle.ballScale != 0.0 ? c.lr",
         tests=("tests/contract/test_report.py", "tests/recipes/test_composites.py"),
         reason="the report's step size is not that of the step",
+    ),
+    Change(
+        name="length: the report of an update that measures it",
+        text="report.updateRms = rms(moved.norm ? *moved.norm : moved.times * std::abs(factor) * size);",
+        replacement="report.updateRms = rms(moved.times * std::abs(factor) * size);",
+        tests=("tests/contract/test_report.py",),
+        reason="the report tells of a displacement that the update was given, not of its step",
+    ),
+    # ------------------------------------------------------------------------------------ parts inside parts
+    Change(
+        name="tree: one salt for a part and what it holds",
+        text="result.salt = (salt ^ (i + 1)) * 0x100000001b3ull;",
+        replacement="",
+        tests=("test_tree",),
+        reason="two parts inside one draw the same numbers",
+    ),
+    Change(
+        name="tree: a piece sees the beginning of the arrays",
+        text="c.from = at;",
+        replacement="",
+        tests=("test_tree", "test_plan"),
+        reason="all tiles of a block advance the state of the first",
+    ),
+    Change(
+        name="tree: what a part holds may read what is hidden from it",
+        text="const Inputs missing = child.part->reads() & child.hidden;",
+        replacement="const Inputs missing;",
+        tests=("test_tree",),
+        reason="samples of another shape are read past their end",
+    ),
+    # ------------------------------------------------------------------------------------ dead blocks
+    Change(
+        name="dead: an average of roundings has a direction",
+        text="return largest < std::numeric_limits<T>::min();",
+        replacement="return largest < 0.0;",
+        tests=("test_plan", "tests/plan/test_dead_blocks.py"),
+        reason="a block without gradients moves for ever",
     ),
     # ------------------------------------------------------------------------------------ checks of arrays and state
     Change(

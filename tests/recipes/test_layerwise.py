@@ -372,18 +372,16 @@ def test_radius_of_the_sphere_is_kept_in_double() -> None:
     W = rng.standard_normal((8, 8)).astype(np.float32)
     radius = np.linalg.norm(W.astype(float))
     opt = st.Optimizer(W, r.hyperball(r.sgd(lr=0.1)))
-    before = W.copy()
     for _ in range(1000):
-        before[...] = W
         opt.step(rng.standard_normal((8, 8)).astype(np.float32))
     saved = opt.state_dict()["state/0/radius"]
     assert saved.dtype == np.float64
     assert saved == pytest.approx(radius, rel=1e-14)
     assert np.linalg.norm(W.astype(float)) == pytest.approx(radius, rel=4 * float(np.finfo(np.float32).eps))
-    # The step is 0.1 of the radius long, before it comes back to the sphere.
-    moved = np.linalg.norm(W.astype(float) - before) / 8
-    assert opt.report["0"].update_rms == pytest.approx(moved, rel=1e-5)
-    assert moved == pytest.approx(0.1 * radius / 8, rel=0.1**2 / 2)
+    before = W.astype(float)
+    opt.step(rng.standard_normal((8, 8)).astype(np.float32))
+    moved = np.linalg.norm(W - before)
+    assert opt.report["0"].update_rms == pytest.approx(moved / 8, rel=1e-6)
 
 
 def test_what_the_sphere_refuses() -> None:
@@ -509,7 +507,6 @@ def test_degenerate_gradients(name: str, kind: str) -> None:
     G = np.zeros((6, 4)) if kind == "zero" else make(kind, 6, 4, np.float64)
     G[2] = 0.0
     W, _ = problem((6, 4))
-    before = W.copy()
     opt = st.Optimizer(W, getattr(r, name)(lr=0.1, weight_decay=0.0))
     for _ in range(3):
         opt.step(G)

@@ -486,3 +486,75 @@ TEST("a block in pieces takes the step of the whole block, at sizes around those
         CHECK(i >= plans::combinations());
     });
 }
+
+TEST("a dead estimate moves nothing, in blocks and in pieces, and the state goes on") {
+    support::forBothDtypes([]<class T>(T) {
+        const std::shared_ptr<const Geometry> signs =
+            std::make_shared<Lp>(std::numeric_limits<double>::infinity());
+        for (const std::optional<double> outer : {std::optional<double>(), std::optional<double>(3.0)})
+            for (const bool tiles : {false, true}) {
+                Problem<T> problem;
+                plans::Pick pick;
+                pick.geometry = signs;
+                pick.estimator = std::make_shared<Ema>(0.5, EmaInit::zero, false);
+                Pipeline parts = plans::pipeline(pick);
+                if (tiles)  // no one loop
+                    parts.transforms = {std::make_shared<L2Decay>(0.0), std::make_shared<L2Decay>(0.0)};
+                problem.add({3, 1000}, parts, problem.group(outer, Rule::ball));
+                problem.finish();
+                CHECK_EQ(problem.plan.divided(0), !outer);
+                const auto last = static_cast<int>(-std::numeric_limits<T>::min_exponent);
+                CHECK(!problem.run(Mode::step));
+                std::fill(problem.gradients[0].begin(), problem.gradients[0].end(), T(0));
+                for (int step = 0; step < last - 20; ++step) CHECK(!problem.run(Mode::step));
+                CHECK(problem.plan.blocks[0]->report.updateRms > 0.01);
+                for (int step = 0; step < 60; ++step) CHECK(!problem.run(Mode::step));
+                const std::vector<T> before = problem.weights[0];
+                CHECK(!problem.run(Mode::step));
+                CHECK(problem.weights[0] == before);
+                CHECK(problem.plan.blocks[0]->report.dualNorm == 0.0);
+                CHECK(problem.plan.blocks[0]->report.updateRms == 0.0);
+            }
+    });
+}
+
+TEST("a step that breaks off says so, and none follows before a state is loaded") {
+    struct Hungry final : Estimator {
+        mutable bool full = false;
+        const float* estimate(const Context<float>&, const float* g, float*) const override { return g; }
+        const double* estimate(const Context<double>& c, const double* g, double*) const override {
+            if (!full && c.count == 1) throw std::bad_alloc();
+            return g;
+        }
+    };
+    Problem<double> problem;
+    plans::Pick pick;
+    const auto hungry = std::make_shared<Hungry>();
+    pick.estimator = hungry;
+    problem.add({3, 3}, plans::pipeline(pick), problem.group(std::nullopt, Rule::ball));
+    problem.finish();
+    CHECK(!problem.run(Mode::step));
+    const std::vector<double> weights = problem.weights[0];
+    const auto text = [&](Mode mode) {
+        try {
+            problem.run(mode);
+        } catch (const OutOfMemory& error) {
+            return "memory: " + std::string(error.what());
+        } catch (const std::exception& error) {
+            return std::string(error.what());
+        }
+        return std::string();
+    };
+    CHECK(text(Mode::peek) == "memory: out of memory; the step was taken back");
+    CHECK(problem.weights[0] == weights && problem.plan.blocks[0]->count == 1);
+    CHECK(text(Mode::step).find("memory: out of memory in the middle of a step") == 0);
+    hungry->full = true;
+    CHECK(text(Mode::step).find("a step was broken off in the middle") == 0);
+    CHECK(text(Mode::peek).find("a step was broken off in the middle") == 0);
+    CHECK_EQ(problem.plan.step, std::int64_t{1});
+    problem.weights[0] = weights;
+    problem.plan.blocks[0]->stateWritten();
+    problem.plan.stateWritten(1);
+    CHECK(text(Mode::step).empty());
+    CHECK_EQ(problem.plan.reportStep, std::int64_t{2});
+}
