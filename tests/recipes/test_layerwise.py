@@ -507,6 +507,7 @@ def test_degenerate_gradients(name: str, kind: str) -> None:
     G = np.zeros((6, 4)) if kind == "zero" else make(kind, 6, 4, np.float64)
     G[2] = 0.0
     W, _ = problem((6, 4))
+    before = W.copy()
     opt = st.Optimizer(W, getattr(r, name)(lr=0.1, weight_decay=0.0))
     for _ in range(3):
         opt.step(G)

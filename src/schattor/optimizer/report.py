@@ -19,8 +19,8 @@ class BlockReport(NamedTuple):
         Length of the step in units of the oracle's unit ball: the displacement without decay is
         ``step_size * D``.
     update_rms : float
-        Root mean square of the displacement's entries, decay aside. Where the update averages, extrapolates or goes back
-        to a sphere or manifold, or is written in Python, that of all that the weights have moved by.
+        Root mean square of the displacement's entries, decay aside. Where the update averages, extrapolates or goes
+        back to a sphere or manifold, or is written in Python, that of all that the weights have moved by.
     backend : str
     residual : float
     fallbacks : int
