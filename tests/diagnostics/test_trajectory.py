@@ -66,7 +66,7 @@ def test_smoothness_errors() -> None:
     """Shapes, and noise in a norm that knows no covariance."""
     with pytest.raises(ValueError, match=r"gradient_change has shape \(2, 2\), but step has \(2, 3\)"):
         smoothness(np.ones((2, 2)), np.ones((2, 3)), 2)
-    with pytest.raises(ValueError, match="Schatten norms only"):
+    with pytest.raises(ValueError, match="must be Schatten"):
         smoothness(np.ones((2, 2)), np.ones((2, 2)), st.Sign(), noise=np.eye(2))
     with pytest.raises(ValueError, match="noise must have shape"):
         smoothness(np.ones((2, 3)), np.ones((2, 3)), 2, noise=np.eye(3))

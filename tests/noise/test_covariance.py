@@ -260,7 +260,7 @@ def test_the_interval() -> None:
         (
             {"micro_batches": np.eye(3), "form": "low"},
             ValueError,
-            "form must be one of full, diagonal, sketch",
+            "form must be 'full', 'diagonal' or 'sketch'",
         ),
         ({"micro_batches": np.eye(3), "rank": 0}, ValueError, "rank must be at least 1"),
         ({"micro_batches": 1e200 * np.eye(3)}, OverflowError, "exceeds float64"),

@@ -62,7 +62,7 @@ def test_errors() -> None:
     rng = np.random.default_rng(3)
     one, more = (st.noise.covariance(rng.standard_normal((k, 2, 3))) for k in (4, 5))
     norm = st.MixedNorm.uniform(["a", "b"], 4, outer=2)
-    with pytest.raises(ValueError, match=r"norm must be in \[2, inf\]"):
+    with pytest.raises(ValueError, match=r"(p|norm) must be in \[2, inf\]"):
         st.noise.proxy(one, 1.5)
     with pytest.raises(TypeError, match="a mixed norm goes with a mapping"):
         st.noise.proxy({"a": one, "b": one}, 4)

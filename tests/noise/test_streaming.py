@@ -244,7 +244,10 @@ def test_values_outside_their_ranges() -> None:
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"batch_size": 1, "beta": 1.5}, r"beta must be in \[0, 1\]"),
         ({"batch_size": 1, "interval": 0}, "interval must be at least 1"),
-        ({"batch_size": 1, "form": "banded"}, "form must be one of full, diagonal, sketch, got 'banded'"),
+        (
+            {"batch_size": 1, "form": "banded"},
+            "form must be 'full', 'diagonal' or 'sketch' such as 'full', got 'banded'",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             st.noise.StreamingNoise([W], **options)

@@ -97,8 +97,8 @@ def bad_gradients(G: Blocks) -> dict[str, tuple[Any, type[Exception] | tuple[typ
         "string": ({**G, last: "gradient"}, TypeError, last),
         "nothing": ({}, KeyError, next(iter(G))),
         "array for a dict": (np.zeros(3), KeyError, "0"),
-        "list for a dict": (list(G.values()), KeyError, "0"),
-        "none": (None, KeyError, "0"),
+        "list for a dict": (list(G.values()), TypeError, "must be a dict"),
+        "none": (None, TypeError, "grads"),
     }
 
 

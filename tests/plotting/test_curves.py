@@ -80,7 +80,7 @@ def test_wrong_shapes_are_refused() -> None:
         plot_history({"A": np.ones((1, 2, 3))})
     with pytest.raises(ValueError, match=r"x: expected shape \(3,\) for 'A', got \(2,\)"):
         plot_history({"A": [1, 2, 3]}, x=[0, 1])
-    with pytest.raises(ValueError, match="band: expected"):
+    with pytest.raises(ValueError, match="band must be"):
         plot_history({"A": [[1, 2], [3, 4]]}, band="sem")  # type: ignore[arg-type]
     for bad in (np.ones((2, 2, 2)), [], [1.0, np.nan]):
         with pytest.raises(ValueError, match=r"spectra\['A'\]"):

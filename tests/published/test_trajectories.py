@@ -46,7 +46,7 @@ def test_recipe_reproduces_the_code(case: Case) -> None:
     path = case.run()
     for k in case.indices:
         tolerance = case.tolerance * displacement(case, k) + eps_effect(case, k)
-        assert tolerance < 1e-3 * displacement(case, k), "the bound says something"
+        assert tolerance < 5e-3 * displacement(case, k), "the bound says something"
         for got, wanted in zip(path[k], case.published(k), strict=True):
             np.testing.assert_allclose(got, wanted, rtol=0, atol=tolerance)
 

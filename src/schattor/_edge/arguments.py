@@ -83,7 +83,8 @@ def _any_of(kinds: Sequence[Kind | None]) -> Kind | None:
     known = [kind for kind in kinds if kind is not None]
     if len(known) < len(kinds):
         return None
-    names = tuple(name for kind in known for name in kind.names)
+    named = all(kind.names or kind is _SIMPLE[type(None)] for kind in known)
+    names = tuple(name for kind in known for name in kind.names) if named else ()
     words = join_words(kind.words for kind in known)
     return Kind(words, lambda x: any(kind.contains(x) for kind in known), names)
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from .._edge import _core
 from .._edge.arguments import checked
-from .._edge.values import MOMENTUM, NORMAL, Schedulable, check_choice, check_count, check_seed
+from .._edge.values import MOMENTUM, POSITIVE, Schedulable, check_choice, check_count, check_seed
 from .kronecker import FOLLOWING, LARGEST_SIDE_BYTES, SIDES, check_largest, named_sides
 from .part import Lowering, Part, common_group
 
@@ -60,7 +60,7 @@ class PartnerMetric(Frame):
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        NORMAL.check("eps", self.eps)
+        POSITIVE.check("eps", self.eps)
 
     @property
     def needs_pairing(self) -> bool:
