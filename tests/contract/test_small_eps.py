@@ -60,7 +60,11 @@ def test_steps_stay_finite(name: str, eps: float, dtype: type) -> None:
         opt = st.Optimizer(params, recipe)
         for scale in scales:
             gradients = {k: (scale * rng.standard_normal(s)).astype(dtype) for k, s in shapes.items()}
-            opt.step(gradients, **extras_of(recipe, gradients, np.sqrt(scale)))
+            try:
+                opt.step(gradients, **extras_of(recipe, gradients, np.sqrt(scale)))
+            except ValueError as error:  # with so small an eps the step could overflow
+                assert "expected at most" in str(error)
+                break
             for key, x in [*params.items(), *opt.state_dict().items()]:
                 assert x.dtype.kind != "f" or np.isfinite(x).all(), (scales, key)
 

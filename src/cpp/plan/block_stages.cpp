@@ -17,9 +17,10 @@ const T* BlockStages<T>::transform(const Context<T>& c, const T* g) const {
 template <class T>
 const T* BlockStages<T>::estimate(const Context<T>& c, const T* g, double bound) const {
     const T* m = parts_.estimator->estimate(own(c, Pipeline::ofEstimator), g, take(c, c.size()));
-    // The bound of an estimator that forgets falls with it; another one must be looked at.
+    // The bound of an estimator that forgets falls with it: while it lives, nobody looks. Where it does not,
+    // what stands there is looked at, since a part in Python may have made something of nothing.
     const bool forgets = parts_.estimator->retention(c.slots) < 1.0;
-    if (!isDead(forgets ? bound : kernels::maxAbs(c.size(), m))) return m;
+    if ((forgets && !isDead(bound)) || !isDead(kernels::maxAbs(c.size(), m))) return m;
     T* zero = take(c, c.size());
     std::fill(zero, zero + c.size(), T(0));
     return zero;
