@@ -140,7 +140,7 @@ TEST("bounds hold also where only rounding errors decide whether a factorisation
                         .template cast<double>();
                 exact = Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(full).eigenvalues()(0);
                 std::vector<T> work(k * k);
-                Arena arena(boundSpectrumScratch(size));
+                Arena arena;
                 return boundSpectrum(size, a.data(), 1e4, work.data(), arena);
             };
             // Bisection for the smallest eigenvalue at which the first try begins to fail.

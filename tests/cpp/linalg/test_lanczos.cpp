@@ -188,7 +188,7 @@ TEST("the slack holds the errors of B, of the update and of the factorisation") 
         for (const Index j : {Index{0}, Index{3}}) {
             const Index k = s.smaller();
             const auto a = support::planted<double>(s, descending(k), 5);
-            Arena arena(Gram::scratch(s, schattor::Dtype::float64));
+            Arena arena;
             const Gram gram(s, a.data(), arena);
             const double frobenius = std::sqrt(schattor::energy(s.size(), a.data()).upper);
             const double top = 4.0;
