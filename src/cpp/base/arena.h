@@ -115,7 +115,7 @@ private:
 /// About as many bytes as a matrix of this shape takes while it is decomposed in double: enough as a rule, so
 /// that an arena of this size need not grow. What is not used is never touched.
 inline std::size_t likelyScratch(Shape s) {
-    const auto numbers = 4 * s.size() + 10 * s.smaller() * s.smaller() + 16 * s.larger() + 1024;
+    const auto numbers = 6 * s.size() + 16 * s.smaller() * s.smaller() + 64 * s.larger() + 4096;
     return Arena::bytesFor<double>(static_cast<std::size_t>(numbers));
 }
 
