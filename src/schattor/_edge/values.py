@@ -189,7 +189,7 @@ class Schedules:
     """
 
     def __init__(self) -> None:
-        self._slots: dict[tuple[object, ...], Scheduled] = {}
+        self._slots: list[Scheduled] = []
         self._places: dict[tuple[object, ...], int] = {}
 
     def value(
@@ -197,26 +197,31 @@ class Schedules:
         what: str,
         domain: Domain,
         value: Any,
-        *,
         convert: Callable[[str, Any], float] | None = None,
-        factor: Callable[[int], float] | None = None,
     ) -> _core.Value:
         """Return the core's value of a number or callable, checked against `domain`; see `Scheduled`."""
-        if not callable(value) and factor is None:
-            return _core.Value(domain.check(what, convert(what, value) if convert else value))
-        key = (what, domain.text, id(value) if callable(value) else value, convert, id(factor))
-        self._slots.setdefault(key, Scheduled(what, domain, value, convert, factor))
-        return _core.Value.from_slot(self._places.setdefault(key, len(self._places)))
+        return self.take(Scheduled(what, domain, value, convert))
+
+    def take(self, given: Scheduled) -> _core.Value:
+        """Return the core's value of a hyperparameter, which need not change with the step."""
+        value, convert = given.value, given.convert
+        if not callable(value) and given.factor is None:
+            number = convert(given.what, value) if convert else value
+            return _core.Value(given.domain.check(given.what, number))
+        identity = id(value) if callable(value) else value
+        key = (given.what, given.domain.text, identity, convert, id(given.factor))
+        if key not in self._places:
+            self._places[key] = len(self._slots)
+            self._slots.append(given)
+        return _core.Value.from_slot(self._places[key])
 
     def evaluate(self, step: int) -> list[float]:
         """Return the value of every slot at this step."""
-        return at_once(self._slots.values(), step)
+        return at_once(self._slots, step)
 
     def now(self, step: int) -> dict[str, float]:
         """Return what is scheduled, by name, with its value at this step."""
-        return {
-            slot.what: value for slot, value in zip(self._slots.values(), self.evaluate(step), strict=True)
-        }
+        return {slot.what: value for slot, value in zip(self._slots, self.evaluate(step), strict=True)}
 
 
 def at_once(slots: Iterable[Scheduled], step: int) -> list[float]:

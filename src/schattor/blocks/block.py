@@ -54,6 +54,15 @@ class Block:
         """Fan-out and fan-in: the shape, seen the right way round."""
         return self.shape[::-1] if self.transposed else self.shape
 
+    def require_array(self, kind: str, value: object) -> None:
+        """Raise TypeError unless what is given for the block is a plain NumPy array of the parameter's dtype."""
+        what = f"{kind} of block {self.owner!r}"
+        if not isinstance(value, np.ndarray):
+            raise TypeError(f"{what} must be a NumPy array, got {type(value).__name__}")
+        refuse_masked(value, what)
+        if value.dtype != self.array.dtype:
+            raise TypeError(f"{what} must have the parameter's dtype {self.array.dtype}, got {value.dtype}")
+
     def pieces(self) -> list[Block]:
         """Return the blocks that the view makes of this one."""
         try:

@@ -94,13 +94,7 @@ def read_extras(
 
 
 def _checked(kind: str, block: Block, value: Any) -> FloatArray:
-    if not isinstance(value, np.ndarray):
-        raise TypeError(f"{kind} of block {block.owner!r} must be a NumPy array, got {type(value).__name__}")
-    refuse_masked(value, f"{kind} of block {block.owner!r}")
-    if value.dtype != block.array.dtype:
-        raise TypeError(
-            f"{kind} of block {block.owner!r} must have the parameter's dtype {block.array.dtype}, got {value.dtype}"
-        )
+    block.require_array(kind, value)
     fan_out, fan_in = block.fans
     wanted: tuple[int | str, ...] = {
         "gradient_at_previous": block.array.shape,

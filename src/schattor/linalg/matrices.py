@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .._edge.arrays import FloatArray, refuse_masked
+from .._edge.arrays import FloatArray, plain
 
 
 def doubles(value: npt.ArrayLike, name: str) -> FloatArray:
     """Return a float64 array, or raise TypeError naming it for what holds no real numbers."""
-    refuse_masked(value, name)
-    array = np.asarray(value)
+    array = plain(value, name)
     if array.dtype.kind not in "iubf":
         raise TypeError(f"{name} must hold real numbers, got {value!r}")
     return np.asarray(array, dtype=np.float64)

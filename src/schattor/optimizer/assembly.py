@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -66,8 +66,7 @@ class Assembly:
         self.routes: list[Route] = []
         self._execution = execution
         self._names: set[str] = set()
-        self._lrs: list[Scheduled] = []  # of the groups
-        self._groups: dict[int, _Group] = {}  # by the id of the recipe that was given
+        self._groups: dict[int, _Group] = {}  # in the plan's order, by the id of the recipe that was given
         for block in blocks:
             _check_tied_keys(block, recipes)
         chosen = match(recipes, [block.name for block in blocks], "routes")
@@ -109,7 +108,7 @@ class Assembly:
 
     def lrs(self, step: int) -> list[float]:
         """Return the lr of each group's recipe at a step, schedule included."""
-        return at_once(self._lrs, step)
+        return at_once([group.lr for group in self._groups.values()], step)
 
     def _add_group(self, recipe: Recipe, members: list[Block]) -> None:
         names = [block.name for block in members]
@@ -124,18 +123,16 @@ class Assembly:
             raise ValueError(f"{recipe.name} chooses its own lr here, which schedule= would change")
         given = recipe
         recipe, weighted = self.drivers.start(recipe, pieces, len(self.routes))
-        value = self.schedules.value
-        turns = self._scheduled_turns(recipe, recipe.turns, len(pieces)) if recipe.turns else None
+        lr = Scheduled(f"lr of {recipe.name}", NON_NEGATIVE, recipe.lr, factor=schedule)
         number = self.plan.add_group(
-            lr=value(f"lr of {recipe.name}", NON_NEGATIVE, recipe.lr, factor=schedule),
+            lr=self.schedules.take(lr),
             outer=coupling.outer if coupling else None,
-            turns=turns,
+            turns=self._scheduled_turns(recipe, recipe.turns, len(pieces)) if recipe.turns else None,
         )
-        self._lrs.append(Scheduled(f"lr of {recipe.name}", NON_NEGATIVE, recipe.lr, factor=schedule))
-        group = self._groups[id(given)] = _Group(recipe, number)
+        group = self._groups[id(given)] = _Group(recipe, number, lr)
         self.routes += [self._add_block(group, piece, weight) for piece, weight in weighted]
 
-    def _claim(self, names: Any) -> None:
+    def _claim(self, names: Iterable[str]) -> None:
         """Take names for blocks, or raise where a view gives a piece the name of another block."""
         for name in names:
             if name in self._names:
@@ -221,8 +218,8 @@ class Assembly:
 class _Group:
     """The blocks that one recipe serves, on the way into the plan."""
 
-    def __init__(self, recipe: Recipe, number: int) -> None:
-        self.recipe, self.number = recipe, number
+    def __init__(self, recipe: Recipe, number: int, lr: Scheduled) -> None:
+        self.recipe, self.number, self.lr = recipe, number, lr
         self.signature = recipe.signature()
         self.per_block = any(held.per_block for part in recipe.parts for held in part.tree())
         self.lowered: dict[tuple[object, ...], dict[str, Any]] = {}

@@ -95,9 +95,9 @@ def check_gradients(given: Any, names: Sequence[str], what: str) -> None:
 def check_fit(chosen: Sequence[tuple[Block, Recipe]], recipes: Mapping[str, Recipe]) -> None:
     """Raise ValueError that names every block whose shape its recipe does not take, with a call that would do."""
     faults = [(block, fault) for block, recipe in chosen if (fault := _misfit(block, recipe))]
-    capped = {id(recipe) for block, recipe in chosen if _long_side(block, recipe)}
     if not faults:
         return
+    capped = {id(recipe) for block, recipe in chosen if _long_side(block, recipe)}
     low = [block.name for block, _ in faults if block.array.ndim < 2]
     views = {block.name: repr(block.view) for block, _ in chosen if block.view is not None}
     views |= {block.name: repr(flatten()) for block, _ in faults if block.array.ndim > 2}

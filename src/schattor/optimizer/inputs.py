@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from .._edge.arrays import refuse_masked
 from .._edge.values import list_names, nearest
 from ..blocks.block import Block
 from ..blocks.extras import CALLABLES, Row, extras_of
@@ -57,7 +56,13 @@ class Inputs:
                         f"params gives two values for one array, under {block.name!r} and {name!r}"
                     )
         for block in self._blocks.values():
-            _check_point(block, flat[block.name])
+            array = flat[block.name]
+            block.require_array("params", array)
+            if array.shape != block.array.shape:
+                raise ValueError(
+                    f"params of block {block.name!r} must have the parameter's shape {block.array.shape}, "
+                    f"got {array.shape}"
+                )
         pieces = self._in_order({block.name: flat[block.name] for block in self._blocks.values()}, "params")
         return [np.require(piece, requirements=["C", "A"]) for piece in pieces]
 
@@ -127,15 +132,3 @@ class Inputs:
             )
             for i, (route, gradient) in enumerate(zip(self._routes, gradients, strict=True))
         ]
-
-
-def _check_point(block: Block, array: Any) -> None:
-    """Raise unless an array can stand for the parameter."""
-    what = f"params of block {block.name!r}"
-    refuse_masked(array, what)
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"{what} must be a NumPy array, got {type(array).__name__}")
-    if array.dtype != block.array.dtype:
-        raise TypeError(f"{what} must have the parameter's dtype {block.array.dtype}, got {array.dtype}")
-    if array.shape != block.array.shape:
-        raise ValueError(f"{what} must have the parameter's shape {block.array.shape}, got {array.shape}")

@@ -491,13 +491,12 @@ class Optimizer:
             raise ValueError(f"there is a block {name!r} already")
         with self._lock:
             recipes = self._recipes if recipe is None else {name: recipe, **self._recipes}
-            if self._join(name, array, recipes):
-                return
-            saved = self._state()
-            grown = type(self).__new__(type(self))
-            grown._assemble({**self._structure, name: array}, recipes, self._execution)
-            grown._load({**grown._state(), **saved})
-            self.__dict__.update(grown.__dict__)
+            if not self._join(name, array, recipes):
+                saved = self._state()
+                grown = type(self).__new__(type(self))
+                grown._assemble({**self._structure, name: array}, recipes, self._execution)
+                grown._load({**grown._state(), **saved})
+                self.__dict__.update(grown.__dict__)
             if self._caller:
                 self._caller.joined.add(name)
 
@@ -517,8 +516,6 @@ class Optimizer:
         self._inputs = Inputs(self._blocks, self._routes)
         self._requires = self._requires | recipes[key].requires
         self._reads = self._reads | self._requires
-        if self._caller:
-            self._caller.joined.add(name)
         return True
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -195,5 +195,5 @@ class Lowering:
             f"{what} of {self.recipe}" if self.recipe and callable(value) else what,
             domain,
             value,
-            convert=convert,
+            convert,
         )

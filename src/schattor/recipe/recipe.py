@@ -234,9 +234,13 @@ class Recipe:
 
         None where there is none.
         """
+        rows, cols = block.fans
+        itemsize = block.array.dtype.itemsize
+        if max(rows, cols) ** 2 * itemsize <= LARGEST_SIDE_BYTES:  # most blocks: no part need be asked
+            return None
         for part in self._with(self.geometry_of(block.owner)):
-            for side, k in part.uncapped_sides(*block.fans):
-                size = k * k * block.array.dtype.itemsize
+            for side, k in part.uncapped_sides(rows, cols):
+                size = k * k * itemsize
                 if size > LARGEST_SIDE_BYTES:
                     return side, k, size
         return None
